@@ -1,0 +1,213 @@
+//! The configuration as the program uses it: parsed, defaulted, consistent.
+//!
+//! Values are immutable and shared. Constructed by the parser of the configuration file, or by `gatepost dev`, which has none.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::network::Network;
+use crate::config::pattern::Pattern;
+
+/// Everything the program needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name this server gives itself: in the greeting, in `EHLO`, in `Received` and in message ids.
+    pub hostname: String,
+    /// Directory of accounts, queue, keys and the control socket.
+    pub data: PathBuf,
+    /// The addresses to serve, at least one.
+    pub listeners: Vec<Listener>,
+    /// Certificate and key; required as soon as one listener uses TLS.
+    pub tls: Option<TlsFiles>,
+    /// Where mail goes; the first route whose conditions all hold wins. Without a match, mail is held.
+    pub routes: Vec<Route>,
+    /// Address of the pages, the API, `/healthz` and `/metrics`; none when absent.
+    pub http: Option<SocketAddr>,
+    /// Bounds of what peers may use.
+    pub limits: Limits,
+    /// When a failed delivery is tried again, and when it is given up.
+    pub retry: RetrySchedule,
+}
+
+/// One address to accept sessions on.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Its name in logs and metrics; unique. Default: the address.
+    pub name: String,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// How TLS begins.
+    pub tls: TlsMode,
+    /// Who is served here.
+    pub profile: ListenerProfile,
+    /// Peers served; others get one refusal. Empty: everyone.
+    pub networks: Vec<Network>,
+    /// Refuse MAIL before authentication (530 5.7.0).
+    pub require_auth: bool,
+}
+
+/// How TLS begins on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// STARTTLS, required before MAIL and AUTH (530).
+    StartTls,
+    /// STARTTLS offered; mail may be sent in clear text, passwords may not (538).
+    StartTlsOptional,
+    /// TLS from the first byte (RFC 8314 §3.3).
+    Implicit,
+    /// Clear text only.
+    None,
+}
+
+/// Who is served on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerProfile {
+    /// Modern clients.
+    Submission,
+    /// Old devices on a trusted network: passwords and CRAM-MD5 in clear text, for legacy credentials only.
+    Legacy,
+}
+
+/// Where the certificate is.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// PEM: the leaf first, then the intermediates.
+    pub certificate: PathBuf,
+    /// PEM: the private key.
+    pub key: PathBuf,
+}
+
+/// One rule saying where mail goes.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The conditions, all of which must hold.
+    pub matches: RouteMatch,
+    /// What to do then.
+    pub action: RouteAction,
+}
+
+/// Conditions of a route; an absent one always holds.
+#[derive(Debug, Clone, Default)]
+pub struct RouteMatch {
+    /// The account the session acts for.
+    pub account: Option<Pattern>,
+    /// The credential that was proven.
+    pub credential: Option<Pattern>,
+    /// The reverse-path, as `local@domain`; empty for the null reverse-path.
+    pub sender: Option<Pattern>,
+    /// The domain of the recipient.
+    pub recipient_domain: Option<Pattern>,
+}
+
+/// What a route does with mail.
+#[derive(Debug, Clone)]
+pub enum RouteAction {
+    /// Hand it to a fixed next hop.
+    Smarthost(Smarthost),
+    /// Queue it until someone releases it.
+    Hold,
+    /// Keep it, show it, never send it.
+    Capture,
+}
+
+/// A fixed next hop.
+#[derive(Debug, Clone)]
+pub struct Smarthost {
+    /// Hosts in fail-over order, at least one.
+    pub hosts: Vec<HostPort>,
+    /// TLS towards it.
+    pub tls: RouteTls,
+    /// PEM file with the private CA that signed its certificate; the system's roots otherwise.
+    pub ca: Option<PathBuf>,
+    /// How to authenticate; not at all when absent.
+    pub auth: Option<RouteAuth>,
+}
+
+/// A host name or address literal, and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// Host name, or IP address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// TLS towards a next hop. The certificate is verified whenever there is TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RouteTls {
+    /// STARTTLS, required.
+    StartTls,
+    /// TLS from the first byte.
+    Implicit,
+    /// Clear text.
+    None,
+}
+
+/// How to authenticate to a next hop.
+#[derive(Debug, Clone)]
+pub struct RouteAuth {
+    /// The only mechanism to use, a SASL name in upper case; the strongest one offered when absent.
+    pub mechanism: Option<String>,
+    /// Authentication identity.
+    pub user: String,
+    /// File that holds the password and nothing else; one trailing line end is not part of it.
+    pub password_file: PathBuf,
+}
+
+/// Bounds of what peers may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Sessions at the same time, over all listeners.
+    pub connections: usize,
+    /// Sessions at the same time from one address. Loopback peers are exempt: they are local programs, often a whole web mail.
+    pub connections_per_address: usize,
+    /// Sessions at the same time from one IPv4 /24 or IPv6 /64; loopback exempt.
+    pub connections_per_network: usize,
+    /// Octets of one message.
+    pub message_size: u64,
+    /// Recipients of one message.
+    pub recipients: usize,
+    /// Time a peer may leave a session without a command (RFC 5321 §4.5.3.2.7: at least five minutes).
+    pub command_timeout: Duration,
+    /// Time a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// Time sessions and delivery attempts get to finish when the process drains.
+    pub drain_timeout: Duration,
+}
+
+/// When a failed delivery is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetrySchedule {
+    /// Delay before the first retry; each further one doubles it.
+    pub first: Duration,
+    /// The longest delay.
+    pub longest: Duration,
+    /// Age at which a message is returned to its sender.
+    pub give_up: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            connections_per_address: 200,
+            connections_per_network: 2_000,
+            message_size: 50 << 20,
+            recipients: 1_000,
+            command_timeout: Duration::from_secs(5 * 60),
+            handshake_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for RetrySchedule {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(60),
+            longest: Duration::from_secs(60 * 60),
+            give_up: Duration::from_secs(5 * 24 * 60 * 60),
+        }
+    }
+}

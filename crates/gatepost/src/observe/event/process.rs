@@ -1,0 +1,140 @@
+//! Events of the process as a whole and of its administration.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Fields, Level, Record};
+use crate::observe::reason::Reason;
+
+/// The process begins.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Host name it goes by.
+    pub hostname: String,
+    /// Its data directory.
+    pub data: String,
+}
+
+/// A listener accepts connections.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// Its name.
+    pub listener: String,
+    /// The address it is bound to.
+    pub address: SocketAddr,
+}
+
+/// The process accepts nothing new and waits for what runs.
+#[derive(Debug, Clone)]
+pub struct Draining {
+    /// Sessions still open.
+    pub sessions: usize,
+    /// How long they get.
+    pub limit: Duration,
+}
+
+/// The process ends.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    /// Sessions cut off because they did not end in time.
+    pub cut_off: usize,
+}
+
+/// A part of the program, or something it depends on, does not work.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Which part: `store`, `queue`, `directory`, `listener` …
+    pub part: &'static str,
+    /// What kind of failure.
+    pub reason: Reason,
+    /// What exactly, for the operator.
+    pub detail: String,
+}
+
+/// Someone changed an account.
+#[derive(Debug, Clone)]
+pub struct AccountChanged {
+    /// Whose.
+    pub account: String,
+    /// What was done: `added`, `password-set` …
+    pub act: &'static str,
+    /// By whom: `command`, `socket` …
+    pub by: &'static str,
+}
+
+impl Record for Started {
+    fn name(&self) -> &'static str {
+        "started"
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.text("version", self.version);
+        to.text("hostname", &self.hostname);
+        to.text("data", &self.data);
+    }
+}
+
+impl Record for Listening {
+    fn name(&self) -> &'static str {
+        "listening"
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("address", self.address);
+        to.text("listener", &self.listener);
+    }
+}
+
+impl Record for Draining {
+    fn name(&self) -> &'static str {
+        "draining"
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.number("sessions", self.sessions as u64);
+        to.millis("limit_ms", self.limit);
+    }
+}
+
+impl Record for Stopped {
+    fn name(&self) -> &'static str {
+        "stopped"
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.number("cut_off", self.cut_off as u64);
+    }
+}
+
+impl Record for Fault {
+    fn name(&self) -> &'static str {
+        "fault"
+    }
+
+    fn level(&self) -> Level {
+        Level::Error
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        Some(self.reason)
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.text("part", self.part);
+        to.text("detail", &self.detail);
+    }
+}
+
+impl Record for AccountChanged {
+    fn name(&self) -> &'static str {
+        "account-changed"
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.text("account", &self.account);
+        to.text("act", self.act);
+        to.text("by", self.by);
+    }
+}

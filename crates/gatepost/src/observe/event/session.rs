@@ -1,0 +1,301 @@
+//! Events of connections, exchanges and messages coming in.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::{Fields, Level, Record};
+use crate::observe::reason::Reason;
+
+/// A connection was turned away before a session began.
+#[derive(Debug, Clone)]
+pub struct ConnectionRefused {
+    /// Who.
+    pub peer: IpAddr,
+    /// Where.
+    pub listener: String,
+    /// Why.
+    pub reason: Reason,
+    /// The id told to the peer, if one was.
+    pub id: Option<String>,
+}
+
+/// A session ended.
+#[derive(Debug, Clone)]
+pub struct ConnectionClosed {
+    /// Who.
+    pub peer: SocketAddr,
+    /// Where.
+    pub listener: String,
+    /// The session.
+    pub session: String,
+    /// How it ended.
+    pub reason: Reason,
+    /// Messages taken in it.
+    pub messages: u64,
+    /// How long it lasted.
+    pub duration: Duration,
+}
+
+/// A TLS handshake failed, or what came was not one.
+#[derive(Debug, Clone)]
+pub struct TlsFailed {
+    /// Who.
+    pub peer: SocketAddr,
+    /// Where.
+    pub listener: String,
+    /// The session, when it had begun.
+    pub session: Option<String>,
+    /// What kind of failure.
+    pub reason: Reason,
+    /// What exactly.
+    pub detail: String,
+}
+
+/// An authentication exchange ended.
+#[derive(Debug, Clone)]
+pub struct AuthAttempt {
+    /// Who, by address.
+    pub peer: IpAddr,
+    /// Where.
+    pub listener: String,
+    /// The session.
+    pub session: String,
+    /// The id that the refusal's text ends with.
+    pub id: Option<String>,
+    /// SASL name of the mechanism.
+    pub mechanism: &'static str,
+    /// Authentication identity as the client gave it, when the exchange came so far.
+    pub authcid: Option<String>,
+    /// Authorization identity as the client gave it.
+    pub authzid: Option<String>,
+    /// Version of TLS, when there is TLS.
+    pub tls: Option<String>,
+    /// How it ended.
+    pub result: AuthResult,
+    /// Why.
+    pub reason: Reason,
+    /// After success: the account and its credential.
+    pub account: Option<String>,
+    /// After success: which credential of the account.
+    pub credential: Option<String>,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthResult {
+    /// Authenticated.
+    Won,
+    /// Refused.
+    Lost,
+    /// Not decided: cancelled, cut off, or we could not tell.
+    Aborted,
+}
+
+/// A command was refused.
+#[derive(Debug, Clone)]
+pub struct CommandRefused {
+    /// Who.
+    pub peer: IpAddr,
+    /// Where.
+    pub listener: String,
+    /// The session.
+    pub session: String,
+    /// The id that the refusal's text ends with.
+    pub id: String,
+    /// The verb, or what stood in its place: constant words only.
+    pub command: &'static str,
+    /// The reply code sent.
+    pub code: u16,
+    /// Why.
+    pub reason: Reason,
+    /// The account, when authenticated.
+    pub account: Option<String>,
+    /// What exactly, without secrets.
+    pub detail: Option<String>,
+}
+
+/// A tolerated oddity of a client.
+#[derive(Debug, Clone)]
+pub struct QuirkSeen {
+    /// Who.
+    pub peer: IpAddr,
+    /// Where.
+    pub listener: String,
+    /// The session.
+    pub session: String,
+    /// Name of the oddity.
+    pub quirk: &'static str,
+}
+
+/// A message is on stable storage and acknowledged.
+#[derive(Debug, Clone)]
+pub struct MessageAccepted {
+    /// Who.
+    pub peer: IpAddr,
+    /// Where.
+    pub listener: String,
+    /// The session.
+    pub session: String,
+    /// The queue id, told to the client in the reply.
+    pub id: String,
+    /// Whom the session acts for.
+    pub account: String,
+    /// The credential that was proven.
+    pub credential: String,
+    /// Reverse-path, empty for the null one.
+    pub sender: String,
+    /// Number of recipients.
+    pub recipients: usize,
+    /// Octets of content, as received.
+    pub size: u64,
+    /// What becomes of it: [`Reason::Ok`] goes out, [`Reason::Held`] and [`Reason::Captured`] stay.
+    pub reason: Reason,
+}
+
+impl AuthResult {
+    /// The result as it stands in the log, metrics and pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Won => "ok",
+            Self::Lost => "failed",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+impl Record for ConnectionRefused {
+    fn name(&self) -> &'static str {
+        "connection-refused"
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        Some(self.reason)
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer);
+        to.text("listener", &self.listener);
+        to.some("id", self.id.as_deref());
+    }
+}
+
+impl Record for ConnectionClosed {
+    fn name(&self) -> &'static str {
+        "connection-closed"
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        Some(self.reason)
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer.ip());
+        to.number("port", u64::from(self.peer.port()));
+        to.text("listener", &self.listener);
+        to.text("session", &self.session);
+        to.number("messages", self.messages);
+        to.millis("duration_ms", self.duration);
+    }
+}
+
+impl Record for TlsFailed {
+    fn name(&self) -> &'static str {
+        "tls-failed"
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        Some(self.reason)
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer.ip());
+        to.number("port", u64::from(self.peer.port()));
+        to.text("listener", &self.listener);
+        to.some("session", self.session.as_deref());
+        to.text("detail", &self.detail);
+    }
+}
+
+impl Record for AuthAttempt {
+    fn name(&self) -> &'static str {
+        "auth"
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        Some(self.reason)
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer);
+        to.text("listener", &self.listener);
+        to.text("session", &self.session);
+        to.some("id", self.id.as_deref());
+        to.text("result", self.result.as_str());
+        to.text("mechanism", self.mechanism);
+        to.some("authcid", self.authcid.as_deref());
+        to.some("authzid", self.authzid.as_deref());
+        to.some("tls", self.tls.as_deref());
+        to.some("account", self.account.as_deref());
+        to.some("credential", self.credential.as_deref());
+    }
+}
+
+impl Record for CommandRefused {
+    fn name(&self) -> &'static str {
+        "refused"
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        Some(self.reason)
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer);
+        to.text("listener", &self.listener);
+        to.text("session", &self.session);
+        to.text("id", &self.id);
+        to.text("command", self.command);
+        to.number("code", u64::from(self.code));
+        to.some("account", self.account.as_deref());
+        to.some("detail", self.detail.as_deref());
+    }
+}
+
+impl Record for QuirkSeen {
+    fn name(&self) -> &'static str {
+        "quirk"
+    }
+
+    fn level(&self) -> Level {
+        Level::Debug
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer);
+        to.text("listener", &self.listener);
+        to.text("session", &self.session);
+        to.text("quirk", self.quirk);
+    }
+}
+
+impl Record for MessageAccepted {
+    fn name(&self) -> &'static str {
+        "accepted"
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        Some(self.reason)
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer);
+        to.text("listener", &self.listener);
+        to.text("session", &self.session);
+        to.text("id", &self.id);
+        to.text("account", &self.account);
+        to.text("credential", &self.credential);
+        to.text("sender", &self.sender);
+        to.number("recipients", self.recipients as u64);
+        to.number("size", self.size);
+    }
+}
