@@ -1,2 +1,73 @@
-//! x
-fn main() {}
+//! `cargo xtask`: the project's automation, in Rust so that it runs wherever the project builds.
+//!
+//! - `layers` holds the sources against the layer table and the invariants of absence of ARCHITECTURE.md.
+//! - `rfc` holds `rfc/index.toml` against the sources, the tests and the transcripts, and renders `docs/reference/rfc.md`.
+//! - `bench` measures the built program; see `bench` for what each figure means.
+//!
+//! Every check prints what is wrong, where, and what to do, and exits 1; a usage fault exits 2.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod layers;
+mod rfc;
+mod source;
+mod workspace;
+
+use workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Automation of the Gatepost project")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check the layer table and the invariants of absence
+    Layers,
+    /// Check rfc/index.toml and render docs/reference/rfc.md
+    Rfc {
+        /// Write the page instead of only checking that it is up to date
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = Workspace::load().and_then(|workspace| match arguments.task {
+        Task::Layers => layers::run(&workspace),
+        Task::Rfc { write } => rfc::run(&workspace, write),
+    });
+    match result {
+        Ok(summary) => {
+            say(&summary);
+            ExitCode::SUCCESS
+        }
+        Err(fault) => {
+            say(&fault);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "this is what a command line tool is for"
+)]
+fn say(text: &str) {
+    println!("{text}");
+}
