@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, ends_in};
 
 const INDEX: &str = "rfc/index.toml";
 const PAGE: &str = "docs/reference/rfc.md";
@@ -131,18 +131,19 @@ fn proofs(workspace: &Workspace, index: &Index) -> BTreeMap<String, BTreeSet<Str
 
 /// The part of a file that proves something: a transcript, a file of tests, or the tests at the end of a source.
 fn proving_part<'a>(path: &str, text: &'a str) -> Option<&'a str> {
-    let test_file =
-        path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("_tests.rs");
-    if path.starts_with("transcripts/") && path.ends_with(".smtp")
-        || (test_file && path.ends_with(".rs"))
-    {
+    if path.starts_with("xtask/") {
+        return None;
+    }
+    if path.starts_with("transcripts/") && ends_in(path, "smtp") {
         return Some(text);
     }
-    let at = path
-        .ends_with(".rs")
-        .then(|| text.find("#[cfg(test)]"))
-        .flatten()?;
-    text.get(at..)
+    if !ends_in(path, "rs") {
+        return None;
+    }
+    if path.contains("/tests/") || path.ends_with("/tests.rs") {
+        return Some(text);
+    }
+    text.find("#[cfg(test)]").and_then(|at| text.get(at..))
 }
 
 fn check(

@@ -54,7 +54,7 @@ impl Workspace {
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.files
             .iter()
-            .filter(move |(path, _)| path.starts_with(folder) && is_rust(path))
+            .filter(move |(path, _)| path.starts_with(folder) && ends_in(path, "rs"))
             .map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
@@ -136,10 +136,9 @@ impl Workspace {
     }
 }
 
-fn is_rust(path: &str) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|ending| ending == "rs")
+/// Whether the file's name ends in `.ending`.
+pub(crate) fn ends_in(path: &str, ending: &str) -> bool {
+    Path::new(path).extension().is_some_and(|e| e == ending)
 }
 
 #[derive(Deserialize)]
