@@ -18,4 +18,5 @@
 
 pub mod cli;
 pub mod config;
+pub mod message;
 pub mod observe;
