@@ -1,0 +1,207 @@
+//! The contract between a mechanism on the client side and whoever drives it.
+//!
+//! As on the server side, a mechanism only returns what to do next: send this response, wait for the server, answer this
+//! question, or give up. When the server reports success, the driver asks [`AwaitChallenge::succeeded`]: the mechanism
+//! has the last word, because a server may claim success without having proven anything (RFC 5802 §3).
+//!
+//! States consume themselves. To cancel, drop the state and send `*`.
+
+use std::fmt;
+
+use crate::channel_binding::ChannelBindings;
+use crate::layer::SecurityLayer;
+use crate::scram::derive::Derivation;
+use crate::secret::Secret;
+use crate::verifier::{MAX_SCRAM_ITERATIONS, MIN_SCRAM_ITERATIONS};
+
+/// Names, facts about the connection, and the randomness, for one client exchange.
+#[derive(Debug, Clone)]
+pub struct ClientParams {
+    /// Whose credentials.
+    pub authcid: String,
+    /// Whom to act as; `None` = as ourselves.
+    pub authzid: Option<String>,
+    /// The server's host name as the user knows it.
+    pub host: String,
+    /// Fresh from a CSPRNG, at least 128 bits, printable ASCII without `,`.
+    pub nonce: String,
+    /// What this connection can be bound by. Leave it empty in a client that would not choose a `-PLUS` form.
+    pub channel_bindings: ChannelBindings,
+    /// The server announces the channel-binding form of the mechanism (`-PLUS`).
+    pub plus_offered: bool,
+    /// The driver is going to put the first response on the AUTH line. Only LOGIN cares: without it the server's first
+    /// prompt comes first.
+    pub initial_response: bool,
+    /// Fewest SCRAM iterations to accept (RFC 7677 §4).
+    pub min_iterations: u32,
+    /// Most SCRAM iterations to accept: the server chooses them, we pay (RFC 5802 §9).
+    pub max_iterations: u32,
+}
+
+impl ClientParams {
+    /// An exchange for `authcid` acting as himself, without channel binding, with the default bounds on iterations.
+    pub fn new(
+        authcid: impl Into<String>,
+        host: impl Into<String>,
+        nonce: impl Into<String>,
+    ) -> Self {
+        Self {
+            authcid: authcid.into(),
+            authzid: None,
+            host: host.into(),
+            nonce: nonce.into(),
+            channel_bindings: ChannelBindings::default(),
+            plus_offered: false,
+            initial_response: false,
+            min_iterations: MIN_SCRAM_ITERATIONS,
+            max_iterations: MAX_SCRAM_ITERATIONS,
+        }
+    }
+}
+
+/// What the driver of a client exchange does next.
+pub enum ClientStep {
+    /// Send these octets. As the very first step they are the initial response, or the answer to an empty challenge.
+    Respond(Vec<u8>, Box<dyn AwaitChallenge>),
+    /// The server speaks first: begin without an initial response.
+    Wait(Box<dyn AwaitChallenge>),
+    /// Answer this and hand the answer to the state.
+    Ask(ClientQuestion, Box<dyn AwaitClientAnswer>),
+    /// Cancel: the exchange cannot succeed, or must not.
+    Abort(ClientFault),
+}
+
+impl fmt::Debug for ClientStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Respond(octets, _) => write!(f, "Respond({} octets)", octets.len()),
+            Self::Wait(_) => f.write_str("Wait"),
+            Self::Ask(question, _) => f.debug_tuple("Ask").field(question).finish(),
+            Self::Abort(fault) => f.debug_tuple("Abort").field(fault).finish(),
+        }
+    }
+}
+
+/// A client exchange that waits for the server.
+pub trait AwaitChallenge: Send {
+    /// Takes the server's decoded challenge.
+    fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep;
+
+    /// The server reported success. Says whether it may: `Err` means that it has not proven what it must prove, and the
+    /// connection is to be dropped.
+    fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault>;
+}
+
+/// A client exchange that waits for its own side.
+pub trait AwaitClientAnswer: Send {
+    /// Takes the answer to the question asked.
+    fn answer(self: Box<Self>, answer: ClientAnswer) -> ClientStep;
+}
+
+/// What a client mechanism needs from its own side.
+#[derive(Debug, Clone)]
+pub enum ClientQuestion {
+    /// The password. Answer: [`ClientAnswer::Password`].
+    Password,
+    /// The bearer token. Answer: [`ClientAnswer::Token`].
+    Token,
+    /// A slow key derivation. Answer: [`ClientAnswer::Derived`].
+    Derive(Derivation),
+}
+
+/// The answer to a [`ClientQuestion`].
+#[derive(Debug, Clone)]
+pub enum ClientAnswer {
+    /// To `Password`: the octets as the user gave them, not prepared.
+    Password(Secret),
+    /// To `Token`.
+    Token(Secret),
+    /// To `Derive`: what [`Derivation`] yields.
+    Derived(Secret),
+    /// It cannot be had (cancelled, out of time).
+    Unavailable,
+}
+
+/// A client exchange that succeeded.
+#[derive(Default)]
+pub struct ClientSuccess {
+    /// Protection that begins with the first octet after the server's success reply, in both directions.
+    pub layer: Option<Box<dyn SecurityLayer>>,
+}
+
+impl fmt::Debug for ClientSuccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSuccess")
+            .field("layer", &self.layer.as_ref().map(|layer| layer.describe()))
+            .finish()
+    }
+}
+
+/// Why a client gave up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientFault {
+    /// Our own user name cannot be sent in this mechanism.
+    NameUnusable,
+    /// Our own password cannot be sent in this mechanism.
+    PasswordUnusable,
+    /// The question was not answered: the password or the derived key is not to be had.
+    Unavailable,
+    /// The mechanism binds the channel and this connection offers nothing to bind to.
+    BindingUnavailable,
+    /// The server's message is not one of this mechanism; the text says which part.
+    Malformed(&'static str),
+    /// The server says something after the exchange was over.
+    UnexpectedChallenge,
+    /// The server's nonce does not continue ours (RFC 5802 §5.1).
+    NonceMismatch,
+    /// The server asks for this many iterations, outside of the bounds.
+    IterationsOutOfBounds(u64),
+    /// The server refuses the proof: the password is wrong (`e=invalid-proof`, `e=unknown-user`).
+    ProofRefused,
+    /// The server ends the exchange with another error value.
+    ServerError(String),
+    /// The server claims success without having shown that it knows the password. Drop the connection.
+    ServerNotProven,
+}
+
+impl fmt::Display for ClientFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameUnusable => f.write_str("the user name cannot be used with this mechanism"),
+            Self::PasswordUnusable => {
+                f.write_str("the password cannot be used with this mechanism")
+            }
+            Self::Unavailable => f.write_str("the secret is not available"),
+            Self::BindingUnavailable => f.write_str("the connection offers no channel binding"),
+            Self::Malformed(what) => write!(f, "the server's message is malformed: {what}"),
+            Self::UnexpectedChallenge => {
+                f.write_str("the server goes on after the exchange was over")
+            }
+            Self::NonceMismatch => f.write_str("the server's nonce does not continue the client's"),
+            Self::IterationsOutOfBounds(n) => write!(
+                f,
+                "the server asks for {n} iterations, which is out of bounds"
+            ),
+            Self::ProofRefused => f.write_str("the server refuses the user name or password"),
+            Self::ServerError(value) => write!(f, "the server ends the exchange: {value}"),
+            Self::ServerNotProven => {
+                f.write_str("the server did not prove knowledge of the password")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ClientFault {}
+
+/// Everything is said; only the server's verdict is missing.
+pub(crate) struct AwaitOutcome;
+
+impl AwaitChallenge for AwaitOutcome {
+    fn challenge(self: Box<Self>, _challenge: &[u8]) -> ClientStep {
+        ClientStep::Abort(ClientFault::UnexpectedChallenge)
+    }
+
+    fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {
+        Ok(ClientSuccess::default())
+    }
+}

@@ -1,0 +1,70 @@
+//! The hash functions SCRAM runs on, chosen by value: digest, HMAC, and their length.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256, Sha512};
+
+/// A hash function a SCRAM mechanism is built on.
+///
+/// Only SCRAM-SHA-256 is announced by this crate; verifiers for both can be derived, read and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Hash {
+    /// SHA-256 (RFC 7677).
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Hash {
+    /// Length of its output in octets.
+    pub const fn output_len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// Name of the SCRAM mechanism on this hash, without `-PLUS`; it is also the scheme name of RFC 5803.
+    pub const fn scram_name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SCRAM-SHA-256",
+            Self::Sha512 => "SCRAM-SHA-512",
+        }
+    }
+
+    /// `H(data)` of RFC 5802 §2.2.
+    pub(crate) fn digest(self, data: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => Sha256::digest(data).to_vec(),
+            Self::Sha512 => Sha512::digest(data).to_vec(),
+        }
+    }
+
+    /// `HMAC(key, data)` of RFC 5802 §2.2.
+    pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => keyed::<Sha256>(key)
+                .chain_update(data)
+                .finalize()
+                .into_bytes()
+                .to_vec(),
+            Self::Sha512 => keyed::<Sha512>(key)
+                .chain_update(data)
+                .finalize()
+                .into_bytes()
+                .to_vec(),
+        }
+    }
+}
+
+/// An HMAC under `key`, ready for data.
+#[expect(
+    clippy::expect_used,
+    reason = "RFC 2104 §2 admits keys of any length; the error type exists for other MACs"
+)]
+pub(crate) fn keyed<D: hmac::EagerHash>(key: &[u8]) -> Hmac<D>
+where
+    Hmac<D>: KeyInit,
+{
+    Hmac::<D>::new_from_slice(key).expect("HMAC takes keys of any length")
+}

@@ -1,0 +1,143 @@
+//! Mechanisms as values: a name, what a protocol must know of each, and how to begin an exchange.
+//!
+//! A protocol's AUTH loop holds no mechanism name. What it must know is a field here, so that a new mechanism is one new
+//! file and one entry in [`ALL`].
+//!
+//! Standards: RFC 4422 §5 (what a mechanism specification says), RFC 4954 §4 (initial responses).
+
+use std::fmt;
+
+use crate::client::{ClientParams, ClientStep};
+use crate::hash::Hash;
+use crate::server::ServerParams;
+use crate::step::ServerStep;
+
+pub use crate::login::LOGIN;
+pub use crate::plain::PLAIN;
+
+/// Every mechanism of this crate, in the order to announce and to prefer them over verified TLS.
+pub static ALL: &[&Mechanism] = &[&PLAIN, &LOGIN];
+
+/// The mechanism of that name, in any case (RFC 4954 §8).
+pub fn by_name(name: &str) -> Option<&'static Mechanism> {
+    ALL.iter()
+        .copied()
+        .find(|mechanism| mechanism.name.eq_ignore_ascii_case(name))
+}
+
+/// One SASL mechanism, both sides. Two are equal when their names are.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent yes/no facts, each read alone"
+)]
+pub struct Mechanism {
+    /// Registered name, upper case.
+    pub name: &'static str,
+    /// Order of preference over verified TLS; higher is stronger.
+    pub strength: u8,
+    /// What to make of data on the AUTH line.
+    pub initial_response: InitialResponse,
+    /// The peer, and whoever reads the channel, sees the password.
+    pub exposes_password: bool,
+    /// A response line `QUIT` means that the client gives up (Xerox devices do so in LOGIN).
+    pub quit_aborts: bool,
+    /// It can agree on a security layer.
+    pub layer: bool,
+    /// It binds the exchange to the TLS channel: offer it only where a binding can be computed.
+    pub binds_channel: bool,
+    /// Its messages can be longer than 12288 octets in base64 (tokens, tickets).
+    pub long_lines: bool,
+    /// What a directory must be able to answer.
+    pub needs: Needs,
+    /// Begins a server exchange. The second argument is the initial response: `None` = there was none,
+    /// `Some(b"")` = an empty one was sent (`=` in SMTP).
+    pub server: fn(ServerParams, Option<&[u8]>) -> ServerStep,
+    /// Begins a client exchange.
+    pub client: fn(ClientParams) -> ClientStep,
+}
+
+impl fmt::Debug for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Mechanism {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Mechanism {}
+
+/// What data on the AUTH line means to a mechanism.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InitialResponse {
+    /// The client speaks first; the data is its first message, and `=` is an empty one.
+    Optional,
+    /// As `Optional`, but `=` means that there is none (LOGIN).
+    EqualsMeansAbsent,
+    /// The server speaks first: data is an error (RFC 4954 §4).
+    Refused,
+}
+
+/// What a directory must be able to answer for a mechanism to be offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// [`Question::Password`](crate::Question::Password).
+    Password,
+    /// [`Question::Verifier`](crate::Question::Verifier) of this kind, or `Response` where the mechanism can ask it.
+    Verifier(VerifierKind),
+    /// [`Question::Token`](crate::Question::Token).
+    Token,
+    /// [`Question::Certificate`](crate::Question::Certificate).
+    Certificate,
+    /// [`Question::PassThrough`](crate::Question::PassThrough).
+    PassThrough,
+}
+
+/// Kinds of stored verifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VerifierKind {
+    /// Salt, iteration count, StoredKey and ServerKey for this hash (RFC 5802 §3).
+    Scram(Hash),
+    /// The two HMAC-MD5 contexts (RFC 2195 §3).
+    CramMd5,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auth_01_names_are_found_in_any_case() {
+        assert_eq!(by_name("pLaIn"), Some(&PLAIN));
+        assert_eq!(by_name("login"), Some(&LOGIN));
+        assert_eq!(by_name("FOOBAR"), None);
+        assert_eq!(by_name(""), None);
+    }
+
+    #[test]
+    fn all_are_listed_strongest_first_under_names_that_fit_the_grammar() {
+        assert!(
+            ALL.windows(2)
+                .all(|pair| pair[0].strength > pair[1].strength)
+        );
+        for mechanism in ALL {
+            // RFC 4422 §3.1: 1 to 20 characters of A-Z, 0-9, hyphen and underscore.
+            assert!((1..=20).contains(&mechanism.name.len()));
+            assert!(
+                mechanism
+                    .name
+                    .bytes()
+                    .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_'))
+            );
+        }
+    }
+}

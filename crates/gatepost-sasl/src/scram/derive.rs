@@ -1,0 +1,133 @@
+//! `Hi()` of RFC 5802 §2.2 (PBKDF2 of RFC 8018 §5.2 with one block), computed in slices.
+//!
+//! On the client side the server chooses the iteration count, so that the work can be long. It is done in slices between
+//! which the driver may yield, count, or drop the work to cancel it.
+
+use std::fmt;
+
+use hmac::{EagerHash, Hmac, KeyInit, Mac};
+use sha2::{Sha256, Sha512};
+use zeroize::Zeroizing;
+
+use crate::hash::{Hash, keyed};
+use crate::secret::Secret;
+
+/// A slow key derivation that waits to be done.
+#[derive(Debug, Clone)]
+pub struct Derivation {
+    /// The hash whose HMAC is iterated.
+    pub hash: Hash,
+    /// The password, already prepared.
+    pub password: Secret,
+    /// The salt.
+    pub salt: Vec<u8>,
+    /// Number of iterations; 0 is taken as 1. The client mechanism has checked it against its bounds.
+    pub iterations: u32,
+}
+
+impl Derivation {
+    /// Does the first iteration.
+    pub fn start(&self) -> DerivationWork {
+        let (password, left) = (self.password.expose(), self.iterations.saturating_sub(1));
+        DerivationWork(Box::new(match self.hash {
+            Hash::Sha256 => Chain::Sha256(Iterations::start(password, &self.salt, left)),
+            Hash::Sha512 => Chain::Sha512(Iterations::start(password, &self.salt, left)),
+        }))
+    }
+
+    /// Does everything at once. Not for iteration counts that a peer chose.
+    pub fn run(&self) -> Secret {
+        let mut work = self.start();
+        loop {
+            match work.run(u32::MAX) {
+                Progress::Working(rest) => work = rest,
+                Progress::Done(key) => return key,
+            }
+        }
+    }
+}
+
+/// A derivation in the middle. Dropping it cancels it and wipes what it held.
+pub struct DerivationWork(Box<Chain>);
+
+impl DerivationWork {
+    /// Does up to `slice` iterations (at least one, so that it always ends).
+    pub fn run(self, slice: u32) -> Progress {
+        match *self.0 {
+            Chain::Sha256(iterations) => iterations.run(slice, Chain::Sha256),
+            Chain::Sha512(iterations) => iterations.run(slice, Chain::Sha512),
+        }
+    }
+}
+
+impl fmt::Debug for DerivationWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DerivationWork(..)")
+    }
+}
+
+/// Where a derivation stands after a slice.
+#[derive(Debug)]
+pub enum Progress {
+    /// Not there yet.
+    Working(DerivationWork),
+    /// The derived key: SCRAM's SaltedPassword.
+    Done(Secret),
+}
+
+enum Chain {
+    Sha256(Iterations<Sha256>),
+    Sha512(Iterations<Sha512>),
+}
+
+/// `U1 XOR U2 XOR …` so far.
+struct Iterations<D: EagerHash> {
+    mac: Hmac<D>,
+    last: Zeroizing<Vec<u8>>,
+    sum: Zeroizing<Vec<u8>>,
+    left: u32,
+}
+
+impl<D: EagerHash> Iterations<D>
+where
+    Hmac<D>: KeyInit + Mac + Clone,
+{
+    fn start(password: &[u8], salt: &[u8], left: u32) -> Self {
+        let mac = keyed::<D>(password);
+        // RFC 8018 §5.2: U1 = PRF(P, S || INT(1)).
+        let first = mac
+            .clone()
+            .chain_update(salt)
+            .chain_update(1_u32.to_be_bytes())
+            .finalize()
+            .into_bytes();
+        Self {
+            mac,
+            last: Zeroizing::new(first.to_vec()),
+            sum: Zeroizing::new(first.to_vec()),
+            left,
+        }
+    }
+
+    fn run(mut self, slice: u32, chain: fn(Self) -> Chain) -> Progress {
+        let now = self.left.min(slice.max(1));
+        for _ in 0..now {
+            let next = self
+                .mac
+                .clone()
+                .chain_update(self.last.as_slice())
+                .finalize()
+                .into_bytes();
+            self.last.copy_from_slice(&next);
+            for (sum, octet) in self.sum.iter_mut().zip(next.iter()) {
+                *sum ^= octet;
+            }
+        }
+        self.left -= now;
+        if self.left == 0 {
+            Progress::Done(Secret::new(self.sum.as_slice()))
+        } else {
+            Progress::Working(DerivationWork(Box::new(chain(self))))
+        }
+    }
+}

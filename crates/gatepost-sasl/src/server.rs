@@ -1,0 +1,40 @@
+//! What a server exchange is given at its beginning, and the state shared by mechanisms that show the password.
+
+use crate::channel_binding::ChannelBindings;
+use crate::identity::Authcid;
+use crate::mechanism::Mechanism;
+use crate::step::{Answer, AwaitAnswer, Outcome, Refusal, ServerStep};
+
+/// Longest password in octets that a mechanism passes on. RFC 4616 §2 asks for at least 255.
+pub(crate) const MAX_PASSWORD_OCTETS: usize = 1024;
+
+/// Facts about the connection, and the randomness, for one server exchange.
+#[derive(Debug, Clone, Default)]
+pub struct ServerParams {
+    /// Our host name, as in CRAM-MD5's `<nonce@host>`.
+    pub host: String,
+    /// Fresh from a CSPRNG, at least 128 bits, printable ASCII without `,` `<` `>` `@`. Drawn by the driver, so that a
+    /// published exchange can be replayed.
+    pub nonce: String,
+    /// What this connection can be bound by.
+    pub channel_bindings: ChannelBindings,
+    /// The channel-binding form of the mechanism (`-PLUS`) was announced on this connection (RFC 5802 §6).
+    pub plus_offered: bool,
+}
+
+/// Waits for the directory to judge a password.
+pub(crate) struct AwaitVerdict {
+    pub(crate) mechanism: &'static Mechanism,
+    pub(crate) authcid: Authcid,
+}
+
+impl AwaitAnswer for AwaitVerdict {
+    fn answer(self: Box<Self>, answer: Answer) -> ServerStep {
+        match answer {
+            Answer::Verdict(verdict) => {
+                ServerStep::Done(Outcome::of(self.mechanism, self.authcid, verdict))
+            }
+            _ => ServerStep::refused(Refusal::Unavailable),
+        }
+    }
+}
