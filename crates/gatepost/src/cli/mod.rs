@@ -1,8 +1,79 @@
 //! The command line.
+//!
+//! Exit status: 0 done, 1 failed, 2 wrong usage. Results go to standard output, everything else to standard error.
 
+mod check;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the program with the arguments of this process. Exit status: 0 done, 1 failed, 2 wrong usage.
+use clap::{Args, Parser, Subcommand};
+
+/// An authenticated mail submission server.
+#[derive(Debug, Parser)]
+#[command(name = "gatepost", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Validate a configuration file and give advice
+    Check(check::Arguments),
+}
+
+/// The option that names the configuration file.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+pub(crate) enum CommandError {
+    /// It was called in a way that cannot work: exit status 2.
+    Usage(String),
+    /// It failed: exit status 1. The text says what, where and what next.
+    Failed(String),
+}
+
+/// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    ExitCode::from(2)
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Also the way out of --help and --version, whose status is 0. A closed pipe is no news to anybody.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = match cli.command {
+        Command::Check(arguments) => check::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CommandError::Usage(text)) => {
+            complain(&text);
+            ExitCode::from(2)
+        }
+        Err(CommandError::Failed(text)) => {
+            complain(&text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a result. A reader that went away is no failure of ours.
+pub(crate) fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints an error or a remark.
+pub(crate) fn complain(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "gatepost: {text}");
 }

@@ -48,10 +48,9 @@ impl Network {
         self.prefix
     }
 
-    /// Whether every address of the network is a loopback address.
-    pub fn is_loopback(&self) -> bool {
-        let widest = if self.address.is_ipv4() { 8 } else { 128 };
-        self.address.is_loopback() && self.prefix >= widest
+    /// Whether it is a network of IPv4 addresses.
+    pub fn is_ipv4(&self) -> bool {
+        self.address.is_ipv4()
     }
 }
 
@@ -139,22 +138,5 @@ mod tests {
         assert_eq!("10.0.0.0/33".parse::<Network>(), Err(NetworkFault::Prefix));
         let fault = "192.168.7.1/24".parse::<Network>().unwrap_err();
         assert!(fault.to_string().contains("192.168.7.0/24"), "{fault}");
-    }
-
-    #[test]
-    fn only_networks_within_the_loopback_are_loopback() {
-        for (text, expected) in [
-            ("127.0.0.0/8", true),
-            ("127.0.0.0/7", false),
-            ("::1", true),
-            ("::/0", false),
-        ] {
-            let parsed = text.parse::<Network>();
-            assert_eq!(
-                parsed.is_ok_and(|network| network.is_loopback()),
-                expected,
-                "{text}"
-            );
-        }
     }
 }

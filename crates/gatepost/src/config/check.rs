@@ -1,0 +1,238 @@
+//! Advice about a configuration that is legal and yet probably not what its writer wants.
+//!
+//! Looks at the configuration and at the files it names, changes nothing. What cannot work at all is a fault and never comes so far.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::resolved::{
+    Config, Listener, ListenerProfile, Route, RouteAction, RouteMatch, RouteTls, Smarthost, TlsMode,
+};
+
+/// One remark: what, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// The option and what is odd about it.
+    pub what: String,
+    /// What to do.
+    pub next: &'static str,
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n    {}", self.what, self.next)
+    }
+}
+
+/// Everything worth saying about the configuration.
+pub fn advice(config: &Config) -> Vec<Advice> {
+    let mut notes = Notes(Vec::new());
+    notes.host(config);
+    for listener in &config.listeners {
+        notes.listener(listener);
+    }
+    notes.routes(config);
+    notes.times(config);
+    notes.files(config);
+    notes.0
+}
+
+struct Notes(Vec<Advice>);
+
+impl Notes {
+    fn add(&mut self, what: impl Into<String>, next: &'static str) {
+        self.0.push(Advice {
+            what: what.into(),
+            next,
+        });
+    }
+
+    fn host(&mut self, config: &Config) {
+        if !config.hostname.contains('.') {
+            self.add(
+                format!("hostname: {} is not fully qualified", config.hostname),
+                "use the full name clients connect to; its certificate and other servers' checks depend on it",
+            );
+        }
+        if config.data.starts_with("/tmp") || config.data.starts_with("/run") {
+            self.add(
+                format!(
+                    "data: {} does not survive a restart of the machine",
+                    config.data.display()
+                ),
+                "accepted mail lives there; use a directory such as /var/lib/gatepost",
+            );
+        }
+    }
+
+    fn listener(&mut self, listener: &Listener) {
+        let name = &listener.name;
+        let local = listener.address.ip().to_canonical().is_loopback();
+        let submission = listener.profile == ListenerProfile::Submission;
+        if submission && listener.tls == TlsMode::None && !local {
+            self.add(
+                format!("listener {name}: without TLS only mechanisms that hide the password are offered"),
+                "most clients need PLAIN or LOGIN: set tls = \"starttls\", or profile = \"legacy\" for old devices",
+            );
+        }
+        if submission && listener.tls == TlsMode::StartTlsOptional && !local {
+            self.add(
+                format!("listener {name}: starttls-optional lets mail pass in clear text"),
+                "set tls = \"starttls\" unless a client of yours cannot do TLS",
+            );
+        }
+        match (listener.address.port(), listener.tls) {
+            (465, tls) if tls != TlsMode::Implicit => self.add(
+                format!("listener {name}: clients expect implicit TLS on port 465"),
+                "set tls = \"implicit\" (RFC 8314)",
+            ),
+            (587, TlsMode::Implicit) => self.add(
+                format!("listener {name}: clients expect STARTTLS on port 587"),
+                "set tls = \"starttls\", or use port 465",
+            ),
+            _ => {}
+        }
+    }
+
+    fn routes(&mut self, config: &Config) {
+        let last_word = config
+            .routes
+            .iter()
+            .position(|route| unconditional(&route.matches));
+        match last_word {
+            None => self.add(
+                "route: mail that no route takes is held",
+                "end with a [[route]] without conditions: smarthost, hold or capture",
+            ),
+            Some(place) if place + 1 < config.routes.len() => self.add(
+                format!(
+                    "route: number {} takes everything, those after it are never used",
+                    place + 1
+                ),
+                "move the route without conditions to the end",
+            ),
+            Some(_) => {}
+        }
+        for Route { action, .. } in &config.routes {
+            if let RouteAction::Smarthost(smarthost) = action {
+                self.smarthost(smarthost, &config.listeners);
+            }
+        }
+    }
+
+    fn smarthost(&mut self, smarthost: &Smarthost, listeners: &[Listener]) {
+        for hop in &smarthost.hosts {
+            let shown = format!("{}:{}", hop.host, hop.port);
+            let address = format!("{}:{}", bracketed(&hop.host), hop.port)
+                .parse::<SocketAddr>()
+                .ok();
+            let local = hop.host == "localhost"
+                || address.is_some_and(|address| address.ip().to_canonical().is_loopback());
+            if smarthost.tls == RouteTls::None && !local {
+                self.add(
+                    format!("route.tls: mail to {shown} crosses the network in clear text"),
+                    "set tls = \"starttls\" or \"implicit\"",
+                );
+            }
+            if smarthost.tls == RouteTls::StartTls && hop.port == 465 {
+                self.add(
+                    format!("route.tls: {shown} probably expects implicit TLS"),
+                    "set tls = \"implicit\"",
+                );
+            }
+            let ours = |listener: &Listener| {
+                listener.address.port() == hop.port
+                    && (address == Some(listener.address)
+                        || local && serves_loopback(listener.address))
+            };
+            if listeners.iter().any(ours) {
+                self.add(
+                    format!("route.smarthost: {shown} is one of our own listeners"),
+                    "mail would go in circles; name the next server",
+                );
+            }
+        }
+        if smarthost.tls == RouteTls::StartTls && smarthost.hosts.iter().all(|hop| hop.port == 25) {
+            self.add(
+                "route.smarthost: port 25 is for servers, and many networks block it",
+                "use the smarthost's submission port, usually 587 or 465",
+            );
+        }
+    }
+
+    fn times(&mut self, config: &Config) {
+        if config.limits.command_timeout < Duration::from_secs(5 * 60) {
+            self.add(
+                "limits.command_timeout: less than the five minutes of RFC 5321 §4.5.3.2.7",
+                "slow devices and people typing passwords need them",
+            );
+        }
+        if config.retry.give_up < Duration::from_secs(24 * 60 * 60) {
+            self.add(
+                "retry.give_up: less than a day",
+                "a next hop that is down over night would return everyone's mail",
+            );
+        }
+    }
+
+    fn files(&mut self, config: &Config) {
+        if let Some(tls) = &config.tls {
+            self.readable("tls.certificate", &tls.certificate);
+            self.readable("tls.key", &tls.key);
+            self.private("tls.key", &tls.key);
+        }
+        for Route { action, .. } in &config.routes {
+            let RouteAction::Smarthost(smarthost) = action else {
+                continue;
+            };
+            if let Some(ca) = &smarthost.ca {
+                self.readable("route.ca", ca);
+            }
+            if let Some(auth) = &smarthost.auth {
+                self.readable("route.auth.password_file", &auth.password_file);
+                self.private("route.auth.password_file", &auth.password_file);
+            }
+        }
+    }
+
+    fn readable(&mut self, option: &str, path: &Path) {
+        if let Err(error) = std::fs::File::open(path) {
+            self.add(
+                format!("{option}: {} cannot be read: {error}", path.display()),
+                "check the path, and that the user running gatepost may read it",
+            );
+        }
+    }
+
+    fn private(&mut self, option: &str, path: &Path) {
+        let open = std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o007 != 0);
+        if open {
+            self.add(
+                format!("{option}: {} is open to every user", path.display()),
+                "run chmod o-rwx on it",
+            );
+        }
+    }
+}
+
+fn unconditional(matches: &RouteMatch) -> bool {
+    matches.account.is_none()
+        && matches.credential.is_none()
+        && matches.sender.is_none()
+        && matches.recipient_domain.is_none()
+}
+
+fn serves_loopback(address: SocketAddr) -> bool {
+    address.ip().is_unspecified() || address.ip().to_canonical().is_loopback()
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
+}

@@ -1,0 +1,198 @@
+//! Every option of the configuration file, defined once: its table, key, kind, default, meaning and first version.
+//!
+//! The parser accepts exactly what stands here, its error texts come from here, and so do the reference page and the advice of
+//! `gatepost check`.
+
+/// One option.
+#[derive(Debug)]
+pub struct ConfigOption {
+    /// The table it stands in: empty for the top of the file, `listener` for `[[listener]]`, `route.auth` for its inline table.
+    pub table: &'static str,
+    /// The key.
+    pub key: &'static str,
+    /// What may be written.
+    pub kind: Kind,
+    /// What holds when it is absent.
+    pub default: Absent,
+    /// A value as one would write it, in TOML.
+    pub example: &'static str,
+    /// What it does, one or two sentences.
+    pub text: &'static str,
+    /// The first version that has it.
+    pub since: &'static str,
+}
+
+/// What may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// One of these words, in any case.
+    Word(&'static [&'static str]),
+    /// A path; a relative one starts at the directory of the configuration file.
+    Path,
+    /// An IP address and a port.
+    Address,
+    /// A list of networks in CIDR notation.
+    Networks,
+    /// `true` or `false`.
+    Truth,
+    /// `host:port`, or a list of them.
+    HostPorts,
+    /// A whole number.
+    Count,
+    /// A number of octets: a whole number, or a text such as `"50 MiB"`.
+    Size,
+    /// A text such as `"90s"`, `"5m"`, `"2h"` or `"5d"`.
+    Time,
+    /// A table with options of its own.
+    Table,
+    /// A list of tables with options of their own.
+    Tables,
+}
+
+/// What holds when an option is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// It must not be absent.
+    Refused,
+    /// Nothing: what the option would add is not there.
+    Nothing,
+    /// This value, in TOML.
+    Value(&'static str),
+}
+
+impl ConfigOption {
+    /// The option as people refer to it: `listener.tls`, or the key alone at the top of the file.
+    pub fn path(&self) -> String {
+        if self.table.is_empty() {
+            self.key.to_owned()
+        } else {
+            format!("{}.{}", self.table, self.key)
+        }
+    }
+}
+
+impl Kind {
+    /// What may be written, in words that follow "must be".
+    pub fn expectation(self) -> String {
+        match self {
+            Self::Text => "a text in quotes".into(),
+            Self::Word(words) => format!("one of \"{}\"", words.join("\", \"")),
+            Self::Path => "a path in quotes".into(),
+            Self::Address => "an IP address and a port in quotes".into(),
+            Self::Networks => "a list of networks in quotes".into(),
+            Self::Truth => "true or false, without quotes".into(),
+            Self::HostPorts => "\"host:port\" or a list of them".into(),
+            Self::Count => "a whole number greater than 0".into(),
+            Self::Size => "a number of octets, or a text such as \"50 MiB\"".into(),
+            Self::Time => "a text such as \"90s\", \"5m\", \"2h\" or \"5d\"".into(),
+            Self::Table => "a table".into(),
+            Self::Tables => "a list of tables, written [[like-this]]".into(),
+        }
+    }
+}
+
+/// The option of this table and key.
+pub fn find(table: &str, key: &str) -> Option<&'static ConfigOption> {
+    OPTIONS
+        .iter()
+        .find(|option| option.table == table && option.key == key)
+}
+
+const fn option(
+    table: &'static str,
+    key: &'static str,
+    kind: Kind,
+    default: Absent,
+    example: &'static str,
+    text: &'static str,
+) -> ConfigOption {
+    ConfigOption {
+        table,
+        key,
+        kind,
+        default,
+        example,
+        text,
+        since: "0.1",
+    }
+}
+
+use Absent::{Nothing, Refused, Value};
+
+/// All options, in the order of the reference page.
+#[rustfmt::skip] // one row per option reads as the table it is
+pub static OPTIONS: &[ConfigOption] = &[
+    option("", "hostname", Kind::Text, Refused, "\"submit.example.com\"", "The name of this server: in its greeting, in Received fields, in message ids. Its certificate should be for this name."),
+    option("", "data", Kind::Path, Refused, "\"/var/lib/gatepost\"", "Directory of accounts, queue and keys. Only the user that runs Gatepost should be able to read it."),
+    option("", "http", Kind::Address, Nothing, "\"127.0.0.1:2580\"", "Loopback address of the web pages, the API, /healthz and /metrics. Off when absent."),
+    option("", "listener", Kind::Tables, Refused, "", "An address to accept submission on. At least one."),
+    option("", "tls", Kind::Table, Nothing, "", "Certificate and key. Required as soon as one listener uses TLS."),
+    option("", "route", Kind::Tables, Nothing, "", "Where mail goes. The first route whose conditions all hold wins; mail that no route takes is held."),
+    option("", "limits", Kind::Table, Nothing, "", "Bounds of what peers may use."),
+    option("", "retry", Kind::Table, Nothing, "", "When a failed delivery is tried again."),
+
+    option("listener", "name", Kind::Text, Nothing, "\"office\"", "Its name in logs and metrics. The address when absent."),
+    option("listener", "address", Kind::Address, Refused, "\"[::]:587\"", "Where to listen. [::] also serves IPv4."),
+    option("listener", "tls", Kind::Word(&["starttls", "starttls-optional", "implicit", "none"]), Value("\"starttls\""), "\"implicit\"", "How TLS begins. \"starttls\" requires it before MAIL and AUTH; \"starttls-optional\" lets mail, but no password, pass in clear text; \"implicit\" is TLS from the first byte (port 465); \"none\" is clear text only."),
+    option("listener", "profile", Kind::Word(&["submission", "legacy"]), Value("\"submission\""), "\"legacy\"", "\"legacy\" is for old devices on a trusted network: passwords and CRAM-MD5 in clear text, for legacy credentials only. It needs networks."),
+    option("listener", "networks", Kind::Networks, Value("[]"), "[\"192.168.7.0/24\"]", "Peers that are served; all others get one refusal. Everyone when empty."),
+    option("listener", "require_auth", Kind::Truth, Value("true"), "true", "Refuse mail before authentication. This version serves authenticated sessions only, so only true is accepted."),
+
+    option("tls", "certificate", Kind::Path, Refused, "\"/etc/gatepost/fullchain.pem\"", "PEM file: the certificate first, then its intermediates."),
+    option("tls", "key", Kind::Path, Refused, "\"/etc/gatepost/key.pem\"", "PEM file of the private key."),
+
+    option("route", "account", Kind::Text, Nothing, "\"*@example.com\"", "Condition: the account, a pattern in which * stands for anything."),
+    option("route", "credential", Kind::Text, Nothing, "\"fax\"", "Condition: the credential that was proven, a pattern."),
+    option("route", "sender", Kind::Text, Nothing, "\"*@example.com\"", "Condition: the envelope sender, a pattern; empty for the null sender of notices."),
+    option("route", "recipient_domain", Kind::Text, Nothing, "\"example.org\"", "Condition: the domain of the recipient, a pattern."),
+    option("route", "smarthost", Kind::HostPorts, Nothing, "\"smtp.example.net:587\"", "Action: hand the mail to this server. A list is tried in order."),
+    option("route", "hold", Kind::Truth, Nothing, "true", "Action: queue the mail until it is released."),
+    option("route", "capture", Kind::Truth, Nothing, "true", "Action: keep and show the mail, never send it."),
+    option("route", "tls", Kind::Word(&["starttls", "implicit", "none"]), Value("\"starttls\""), "\"implicit\"", "TLS towards the smarthost. With TLS its certificate is verified, always."),
+    option("route", "ca", Kind::Path, Nothing, "\"office-ca.pem\"", "PEM file of the private CA that signed the smarthost's certificate. The system's roots when absent."),
+    option("route", "auth", Kind::Table, Nothing, "{ user = \"scans\", password_file = \"smarthost.secret\" }", "How to authenticate to the smarthost. Not at all when absent."),
+
+    option("route.auth", "mechanism", Kind::Word(&["scram-sha-256", "cram-md5", "plain", "login"]), Nothing, "\"scram-sha-256\"", "The only SASL mechanism to use. The strongest offered when absent."),
+    option("route.auth", "user", Kind::Text, Refused, "\"scans@example.com\"", "User name at the smarthost."),
+    option("route.auth", "password_file", Kind::Path, Refused, "\"smarthost.secret\"", "File that holds the password and nothing else, readable by Gatepost alone."),
+
+    option("limits", "connections", Kind::Count, Value("20000"), "5000", "Sessions at the same time, over all listeners."),
+    option("limits", "connections_per_address", Kind::Count, Value("200"), "20", "Sessions at the same time from one address. Loopback peers are exempt."),
+    option("limits", "connections_per_network", Kind::Count, Value("2000"), "500", "Sessions at the same time from one IPv4 /24 or IPv6 /64. Loopback peers are exempt."),
+    option("limits", "message_size", Kind::Size, Value("\"50 MiB\""), "\"100 MiB\"", "Octets of the largest message accepted."),
+    option("limits", "recipients", Kind::Count, Value("1000"), "100", "Recipients of one message."),
+    option("limits", "command_timeout", Kind::Time, Value("\"5m\""), "\"10m\"", "How long a peer may leave a session without a command. RFC 5321 asks for at least five minutes."),
+    option("limits", "handshake_timeout", Kind::Time, Value("\"60s\""), "\"30s\"", "How long a TLS handshake may take."),
+    option("limits", "drain_timeout", Kind::Time, Value("\"30s\""), "\"60s\"", "How long sessions and delivery attempts get to finish when Gatepost stops."),
+
+    option("retry", "first", Kind::Time, Value("\"1m\""), "\"5m\"", "Delay before the first retry. Each further one doubles it."),
+    option("retry", "longest", Kind::Time, Value("\"1h\""), "\"2h\"", "The longest delay between two attempts."),
+    option("retry", "give_up", Kind::Time, Value("\"5d\""), "\"2d\"", "Age at which a message goes back to its sender. RFC 5321 asks for four to five days."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_defined_once_and_in_a_table_that_exists() {
+        for (place, option) in OPTIONS.iter().enumerate() {
+            let path = option.path();
+            assert!(
+                OPTIONS[..place].iter().all(|other| other.path() != path),
+                "{path} twice"
+            );
+            if let Some((table, key)) = split(option.table) {
+                let parent = find(table, key).unwrap_or_else(|| panic!("{path}: no table"));
+                assert!(matches!(parent.kind, Kind::Table | Kind::Tables), "{path}");
+            }
+            assert!(option.text.ends_with('.'), "{path}: a sentence");
+        }
+    }
+
+    fn split(table: &str) -> Option<(&str, &str)> {
+        (!table.is_empty()).then(|| table.rsplit_once('.').unwrap_or(("", table)))
+    }
+}

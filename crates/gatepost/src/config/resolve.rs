@@ -1,0 +1,392 @@
+//! From the configuration as written to the configuration as used.
+//!
+//! Parses, fills in defaults and proves what one file can prove about itself: no listener without what it needs, no open legacy
+//! lane, no page without a login on a network. Collects every fault instead of stopping at the first.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::fault::{ConfigError, Fault};
+use super::network::Network;
+use super::pattern::Pattern;
+use super::raw::{Placed, Table};
+use super::resolved::{
+    Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction, RouteAuth,
+    RouteMatch, RouteTls, Smarthost, TlsFiles, TlsMode,
+};
+use super::value::parse_host_port;
+
+/// Reads and resolves the file.
+pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| ConfigError::unreadable(file, &error))?;
+    resolve(file, &text)
+}
+
+/// Resolves `text`, the content of `file`.
+pub(super) fn resolve(file: &Path, text: &str) -> Result<Config, ConfigError> {
+    let base = file.parent().unwrap_or(Path::new(""));
+    let document = DeTable::parse(text).map_err(|error| {
+        let fault = Fault {
+            span: error.span(),
+            what: format!("this is not TOML: {}", error.message()),
+            next:
+                "texts stand in quotes, lists in [brackets], sections begin with [name] or [[name]]"
+                    .into(),
+        };
+        ConfigError::new(file, text, vec![fault])
+    })?;
+    let mut faults = Vec::new();
+    let config = Resolver {
+        base,
+        faults: &mut faults,
+    }
+    .config(document.get_ref());
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(ConfigError::new(file, text, faults)),
+    }
+}
+
+struct Resolver<'r> {
+    base: &'r Path,
+    faults: &'r mut Vec<Fault>,
+}
+
+impl Resolver<'_> {
+    /// `None` only when a fault was added.
+    fn config<'t>(mut self, document: &'t DeTable<'t>) -> Option<Config> {
+        let top = Table::new("", document, 0..0, self.faults);
+        let hostname = top
+            .text("hostname", self.faults)
+            .and_then(|name| self.hostname(name));
+        let data = top.path("data", self.base, self.faults);
+        let http = top
+            .address("http", self.faults)
+            .and_then(|address| self.http(&address));
+        let tls = top
+            .table("tls", "tls", self.faults)
+            .map(|table| self.tls(&table));
+        let listeners = self.listeners(&top, tls.is_some());
+        let routes: Vec<_> = top
+            .tables("route", "route", self.faults)
+            .iter()
+            .map(|table| self.route(table))
+            .collect();
+        Some(Config {
+            limits: self.limits(&top),
+            retry: self.retry(&top),
+            hostname: hostname?,
+            data: data?.value,
+            listeners,
+            tls: tls.flatten(),
+            routes: routes.into_iter().collect::<Option<_>>()?,
+            http,
+        })
+    }
+
+    fn fault(&mut self, span: &std::ops::Range<usize>, what: impl Into<String>, next: &str) {
+        self.faults.push(Fault::at(span.clone(), what, next));
+    }
+
+    fn hostname(&mut self, name: Placed<String>) -> Option<String> {
+        let labels_fit = name.value.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        });
+        if labels_fit && name.value.len() <= 253 {
+            return Some(name.value);
+        }
+        self.fault(
+            &name.span,
+            format!("hostname: {:?} is not a host name", name.value),
+            "write the name clients use, for example hostname = \"submit.example.com\"",
+        );
+        None
+    }
+
+    /// T-54: the pages have no login, so that only this machine may see them.
+    fn http(&mut self, address: &Placed<SocketAddr>) -> Option<SocketAddr> {
+        if address.value.ip().to_canonical().is_loopback() {
+            return Some(address.value);
+        }
+        self.fault(
+            &address.span,
+            format!("http: {} is reachable from other machines", address.value),
+            "the pages show mail and have no login; use a loopback address such as 127.0.0.1:2580 and a tunnel",
+        );
+        None
+    }
+
+    fn tls(&mut self, table: &Table<'_>) -> Option<TlsFiles> {
+        let certificate = table.path("certificate", self.base, self.faults);
+        let key = table.path("key", self.base, self.faults);
+        Some(TlsFiles {
+            certificate: certificate?.value,
+            key: key?.value,
+        })
+    }
+
+    fn listeners(&mut self, top: &Table<'_>, tls_present: bool) -> Vec<Listener> {
+        let mut listeners: Vec<Listener> = Vec::new();
+        let tables = top.tables("listener", "listener", self.faults);
+        if tables.is_empty() && top.has("listener") {
+            self.fault(
+                &top.span,
+                "listener: the list is empty",
+                "add a [[listener]] section with an address",
+            );
+        }
+        for table in &tables {
+            let Some(listener) = self.listener(table) else {
+                continue;
+            };
+            if listener.tls != TlsMode::None && !tls_present {
+                self.fault(
+                    &table.span,
+                    format!("listener.tls: {} needs a certificate", listener.name),
+                    "add a [tls] section with certificate and key, or set tls = \"none\" here",
+                );
+            }
+            for other in &listeners {
+                if other.address == listener.address && listener.address.port() != 0 {
+                    self.fault(
+                        &table.span,
+                        format!("listener.address: {} is used twice", listener.address),
+                        "give each listener its own address or port",
+                    );
+                } else if other.name == listener.name {
+                    self.fault(
+                        &table.span,
+                        format!("listener.name: {:?} is used twice", listener.name),
+                        "give each listener its own name: logs and metrics tell them apart by it",
+                    );
+                }
+            }
+            listeners.push(listener);
+        }
+        listeners
+    }
+
+    fn listener(&mut self, table: &Table<'_>) -> Option<Listener> {
+        let address = table.address("address", self.faults);
+        let tls = match table.text("tls", self.faults).map(|word| word.value) {
+            Some(word) if word == "starttls-optional" => TlsMode::StartTlsOptional,
+            Some(word) if word == "implicit" => TlsMode::Implicit,
+            Some(word) if word == "none" => TlsMode::None,
+            _ => TlsMode::StartTls,
+        };
+        let profile = match table.text("profile", self.faults).map(|word| word.value) {
+            Some(word) if word == "legacy" => ListenerProfile::Legacy,
+            _ => ListenerProfile::Submission,
+        };
+        let networks = table.list("networks", self.faults, str::parse::<Network>);
+        if let Some(false) = table.truth("require_auth", self.faults).map(|it| it.value) {
+            self.fault(
+                &table.span,
+                "listener.require_auth: false is not possible",
+                "this version serves authenticated sessions only; leave the option out",
+            );
+        }
+        let address = address?.value;
+        if profile == ListenerProfile::Legacy {
+            self.legacy_networks(table, address, &networks);
+        }
+        Some(Listener {
+            name: table
+                .text("name", self.faults)
+                .map_or_else(|| address.to_string(), |name| name.value),
+            address,
+            tls,
+            profile,
+            networks: networks.into_iter().map(|network| network.value).collect(),
+            require_auth: true,
+        })
+    }
+
+    /// T-08: the lane that takes passwords in clear text must be boxed by network.
+    fn legacy_networks(
+        &mut self,
+        table: &Table<'_>,
+        address: SocketAddr,
+        networks: &[Placed<Network>],
+    ) {
+        if networks.is_empty() && !address.ip().to_canonical().is_loopback() {
+            self.fault(
+                &table.span,
+                format!(
+                    "listener.networks: the legacy listener {address} would serve the whole world"
+                ),
+                "name the networks of the old devices, for example networks = [\"192.168.7.0/24\"]",
+            );
+        }
+        for network in networks {
+            let narrowest = if network.value.is_ipv4() { 8 } else { 7 };
+            if network.value.prefix() < narrowest {
+                self.fault(
+                    &network.span,
+                    format!(
+                        "listener.networks: {} is too wide for a legacy listener",
+                        network.value
+                    ),
+                    "passwords cross it in clear text; name the networks of the old devices only",
+                );
+            }
+        }
+    }
+
+    fn route(&mut self, table: &Table<'_>) -> Option<Route> {
+        let mut pattern = |key| {
+            table
+                .text(key, self.faults)
+                .map(|text| Pattern::new(text.value))
+        };
+        let matches = RouteMatch {
+            account: pattern("account"),
+            credential: pattern("credential"),
+            sender: pattern("sender"),
+            recipient_domain: pattern("recipient_domain"),
+        };
+        let hold = table.truth("hold", self.faults).is_some_and(|it| it.value);
+        let capture = table
+            .truth("capture", self.faults)
+            .is_some_and(|it| it.value);
+        let action = match (table.has("smarthost"), hold, capture) {
+            (true, false, false) => RouteAction::Smarthost(self.smarthost(table)?),
+            (false, true, false) => RouteAction::Hold,
+            (false, false, true) => RouteAction::Capture,
+            _ => {
+                self.fault(
+                    &table.span,
+                    "route: it needs exactly one action",
+                    "set one of smarthost = \"host:port\", hold = true, capture = true",
+                );
+                return None;
+            }
+        };
+        if !table.has("smarthost") {
+            self.smarthost_only(table);
+        }
+        Some(Route { matches, action })
+    }
+
+    fn smarthost_only(&mut self, table: &Table<'_>) {
+        for key in ["tls", "ca", "auth"] {
+            if table.has(key) {
+                self.fault(
+                    &table.span,
+                    format!("route.{key}: this route has no smarthost"),
+                    "remove the option, or set smarthost = \"host:port\"",
+                );
+            }
+        }
+    }
+
+    fn smarthost(&mut self, table: &Table<'_>) -> Option<Smarthost> {
+        let hosts = table.list("smarthost", self.faults, parse_host_port);
+        let tls = match table.text("tls", self.faults).map(|word| word.value) {
+            Some(word) if word == "implicit" => RouteTls::Implicit,
+            Some(word) if word == "none" => RouteTls::None,
+            _ => RouteTls::StartTls,
+        };
+        let ca = table.path("ca", self.base, self.faults);
+        if let (Some(ca), RouteTls::None) = (&ca, tls) {
+            self.fault(
+                &ca.span,
+                "route.ca: this route uses no TLS",
+                "remove ca, or set tls = \"starttls\" or \"implicit\"",
+            );
+        }
+        if hosts.is_empty() {
+            self.fault(
+                &table.span,
+                "route.smarthost: no usable host",
+                "write smarthost = \"host:port\"",
+            );
+            return None;
+        }
+        let auth = table
+            .table("auth", "route.auth", self.faults)
+            .map(|table| self.route_auth(&table));
+        Some(Smarthost {
+            hosts: hosts.into_iter().map(|host| host.value).collect(),
+            tls,
+            ca: ca.map(|path| path.value),
+            auth: auth.flatten(),
+        })
+    }
+
+    fn route_auth(&mut self, table: &Table<'_>) -> Option<RouteAuth> {
+        let user = table.text("user", self.faults);
+        let password_file = table.path("password_file", self.base, self.faults);
+        let mechanism = table.text("mechanism", self.faults);
+        Some(RouteAuth {
+            mechanism: mechanism.map(|name| name.value.to_ascii_uppercase()),
+            user: user?.value,
+            password_file: password_file?.value,
+        })
+    }
+
+    fn limits(&mut self, top: &Table<'_>) -> Limits {
+        let mut limits = Limits::default();
+        let Some(table) = top.table("limits", "limits", self.faults) else {
+            return limits;
+        };
+        let mut count = |key, place: &mut usize| {
+            if let Some(count) = table.count(key, self.faults) {
+                *place = count.value;
+            }
+        };
+        count("connections", &mut limits.connections);
+        count(
+            "connections_per_address",
+            &mut limits.connections_per_address,
+        );
+        count(
+            "connections_per_network",
+            &mut limits.connections_per_network,
+        );
+        count("recipients", &mut limits.recipients);
+        if let Some(size) = table.size("message_size", self.faults) {
+            limits.message_size = size.value;
+        }
+        let mut time = |key, place: &mut std::time::Duration| {
+            if let Some(time) = table.time(key, self.faults) {
+                *place = time.value;
+            }
+        };
+        time("command_timeout", &mut limits.command_timeout);
+        time("handshake_timeout", &mut limits.handshake_timeout);
+        time("drain_timeout", &mut limits.drain_timeout);
+        limits
+    }
+
+    fn retry(&mut self, top: &Table<'_>) -> RetrySchedule {
+        let mut retry = RetrySchedule::default();
+        let Some(table) = top.table("retry", "retry", self.faults) else {
+            return retry;
+        };
+        let mut time = |key, place: &mut std::time::Duration| {
+            if let Some(time) = table.time(key, self.faults) {
+                *place = time.value;
+            }
+        };
+        time("first", &mut retry.first);
+        time("longest", &mut retry.longest);
+        time("give_up", &mut retry.give_up);
+        if retry.first > retry.longest {
+            self.fault(
+                &table.span,
+                "retry.first: it is longer than retry.longest",
+                "make first the shorter of the two",
+            );
+        }
+        retry
+    }
+}

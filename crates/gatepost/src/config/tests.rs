@@ -1,0 +1,215 @@
+//! Whole files: what is accepted, what is refused and how, what draws advice.
+
+use std::path::Path;
+
+use super::resolved::{Config, ListenerProfile, RouteAction, RouteTls, TlsMode};
+use super::{check, parse};
+
+const WORKING: &str = r#"hostname = "submit.example.com"
+data = "/var/lib/gatepost"
+
+[[listener]]
+address = "[::]:587"
+tls = "starttls"
+
+[[listener]]
+address = "[::]:465"
+tls = "implicit"
+
+[[listener]]
+name = "fax"
+address = "192.168.7.1:25"
+tls = "none"
+profile = "legacy"
+networks = ["192.168.7.0/24"]
+
+[tls]
+certificate = "fullchain.pem"
+key = "/etc/gatepost/key.pem"
+
+[[route]]
+recipient_domain = "example.org"
+hold = true
+
+[[route]]
+smarthost = ["smtp.example.net:587", "[2001:db8::1]:587"]
+auth = { mechanism = "scram-sha-256", user = "scans", password_file = "next.secret" }
+
+[limits]
+message_size = "100 MiB"
+command_timeout = "10m"
+"#;
+
+fn load(text: &str) -> Result<Config, String> {
+    parse(Path::new("/etc/gatepost/gatepost.toml"), text).map_err(|error| error.to_string())
+}
+
+/// The working file with one text in it replaced.
+fn with(from: &str, to: &str) -> String {
+    assert!(WORKING.contains(from), "{from}");
+    WORKING.replacen(from, to, 1)
+}
+
+#[test]
+fn a_whole_file_is_read_as_written() {
+    let config = load(WORKING).unwrap();
+    let [starttls, implicit, legacy] = config.listeners.as_slice() else {
+        panic!("three listeners");
+    };
+    assert_eq!(starttls.tls, TlsMode::StartTls);
+    assert_eq!(starttls.name, "[::]:587");
+    assert_eq!(implicit.tls, TlsMode::Implicit);
+    assert_eq!(legacy.profile, ListenerProfile::Legacy);
+    assert!(legacy.require_auth);
+    let tls = config.tls.unwrap();
+    assert_eq!(tls.certificate, Path::new("/etc/gatepost/fullchain.pem"));
+    assert_eq!(tls.key, Path::new("/etc/gatepost/key.pem"));
+    assert_eq!(config.limits.message_size, 100 << 20);
+    assert_eq!(config.limits.command_timeout.as_secs(), 600);
+    let [held, sent] = config.routes.as_slice() else {
+        panic!("two routes");
+    };
+    assert!(matches!(held.action, RouteAction::Hold));
+    assert!(
+        held.matches
+            .recipient_domain
+            .as_ref()
+            .unwrap()
+            .matches("Example.ORG")
+    );
+    let RouteAction::Smarthost(smarthost) = &sent.action else {
+        panic!("a smarthost");
+    };
+    assert_eq!(smarthost.tls, RouteTls::StartTls);
+    assert_eq!(smarthost.hosts[1].host, "2001:db8::1");
+    let auth = smarthost.auth.as_ref().unwrap();
+    assert_eq!(auth.mechanism.as_deref(), Some("SCRAM-SHA-256"));
+    assert_eq!(auth.password_file, Path::new("/etc/gatepost/next.secret"));
+}
+
+/// What to replace in the working file, by what; what the error must say, and which remedy.
+#[rustfmt::skip] // one row per case
+const BAD_FILES: &[(&str, &str, &str, &str)] = &[
+    ("hostname =", "hostnam =", "gatepost.toml:1:1: there is no option hostnam", "did you mean hostname?"),
+    ("hostname = \"submit.example.com\"", "", "hostname is missing", "add hostname ="),
+    ("hostname = \"submit.example.com\"", "hostname = 5", "gatepost.toml:1:12: hostname: this is an integer", "a text in quotes"),
+    ("submit.example.com", "submit example.com", "is not a host name", "the name clients use"),
+    ("submit.example.com", "-x.example.com", "is not a host name", "the name clients use"),
+    ("submit.example.com", "a..b", "is not a host name", "the name clients use"),
+    ("data = \"/var/lib/gatepost\"", "", "data is missing", "add data ="),
+    ("data = \"/var/lib/gatepost\"", "data = [\"/var\"]", "data: this is an array", "a path in quotes"),
+    ("data =", "http = \"0.0.0.0:2580\"\ndata =", "http: 0.0.0.0:2580 is reachable", "loopback address"),
+    ("data =", "http = \"[::]:2580\"\ndata =", "http: [::]:2580 is reachable", "loopback address"),
+    ("data =", "http = \"192.168.7.1:80\"\ndata =", "http: 192.168.7.1:80 is reachable", "loopback address"),
+    ("data =", "http = 2580\ndata =", "http: this is an integer", "an IP address and a port"),
+    ("data =", "http = \"localhost:2580\"\ndata =", "http: \"localhost:2580\" is not an IP address", "an IP address and a port"),
+    ("address = \"[::]:587\"", "adress = \"[::]:587\"", "there is no option adress in listener", "did you mean address?"),
+    ("address = \"[::]:587\"", "", "listener.address is missing", "add address ="),
+    ("[::]:587", "[::]", "listener.address: \"[::]\" is not an IP address with a port", "must be an IP address and a port"),
+    ("[::]:587", "[::]:465", "listener.address: [::]:465 is used twice", "its own address or port"),
+    ("name = \"fax\"", "name = \"[::]:465\"", "listener.name: \"[::]:465\" is used twice", "its own name"),
+    ("tls = \"starttls\"", "tls = \"startls\"", "gatepost.toml:6:7: listener.tls: \"startls\" is not known", "one of \"starttls\", \"starttls-optional\", \"implicit\", \"none\""),
+    ("tls = \"starttls\"", "tls = true", "listener.tls: this is a boolean", "one of"),
+    ("profile = \"legacy\"", "profile = \"old\"", "listener.profile: \"old\" is not known", "\"submission\", \"legacy\""),
+    ("networks = [\"192.168.7.0/24\"]", "", "listener.networks: the legacy listener 192.168.7.1:25 would serve the whole world", "networks = ["),
+    ("192.168.7.0/24", "0.0.0.0/0", "listener.networks: 0.0.0.0/0 is too wide", "the networks of the old devices only"),
+    ("192.168.7.0/24", "128.0.0.0/1", "listener.networks: 128.0.0.0/1 is too wide", "the networks of the old devices only"),
+    ("192.168.7.0/24", "::/0", "listener.networks: ::/0 is too wide", "the networks of the old devices only"),
+    ("192.168.7.0/24", "192.168.7.1/24", "bits after the prefix length are set", "192.168.7.0/24"),
+    ("192.168.7.0/24", "192.168.7.0/40", "listener.networks: the prefix length", "a list of networks"),
+    ("192.168.7.0/24", "office", "listener.networks: not an IP address", "a list of networks"),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nrequire_auth = false", "listener.require_auth: false is not possible", "leave the option out"),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"plain\"]", "there is no option mechanisms in listener", "known here: name, address"),
+    ("certificate = \"fullchain.pem\"\n", "", "tls.certificate is missing", "add certificate ="),
+    ("key = \"/etc/gatepost/key.pem\"", "", "tls.key is missing", "add key ="),
+    ("[tls]\ncertificate = \"fullchain.pem\"\nkey = \"/etc/gatepost/key.pem\"\n", "", "listener.tls: [::]:587 needs a certificate", "add a [tls] section"),
+    ("hold = true", "", "route: it needs exactly one action", "set one of smarthost"),
+    ("hold = true", "hold = true\ncapture = true", "route: it needs exactly one action", "set one of smarthost"),
+    ("hold = true", "hold = \"yes\"", "route.hold: this is a string", "true or false, without quotes"),
+    ("hold = true", "hold = true\nca = \"x.pem\"", "route.ca: this route has no smarthost", "remove the option"),
+    ("\"smtp.example.net:587\"", "\"smtp.example.net\"", "route.smarthost: \"smtp.example.net\" is not host:port", "\"host:port\" or a list"),
+    ("\"smtp.example.net:587\"", "587", "route.smarthost: this is an integer", "\"host:port\" or a list"),
+    ("auth = {", "tls = \"none\"\nca = \"x.pem\"\nauth = {", "route.ca: this route uses no TLS", "remove ca"),
+    ("user = \"scans\", ", "", "route.auth.user is missing", "add user ="),
+    ("password_file = \"next.secret\"", "password = \"hunter2\"", "there is no option password in route.auth", "known here"),
+    ("mechanism = \"scram-sha-256\"", "mechanism = \"scram-sha-3\"", "route.auth.mechanism: \"scram-sha-3\" is not known", "one of"),
+    ("[limits]", "[limit]", "there is no option limit at the top of the file", "did you mean limits?"),
+    ("\"100 MiB\"", "\"100 MB\"", "limits.message_size: \"100 MB\" has no unit", "\"50 MiB\""),
+    ("\"10m\"", "600", "limits.command_timeout: this is an integer", "\"90s\""),
+    ("\"10m\"", "\"10 minutes\"", "limits.command_timeout", "\"90s\""),
+    ("[limits]", "[limits]\nconnections = 0", "limits.connections: 0 is out of range", "greater than 0"),
+    ("[limits]", "[limits]\nhostname = \"x\"", "there is no option hostname in limits", "belongs at the top of the file"),
+    ("[limits]", "[retry]\nfirst = \"2h\"\n[limits]", "retry.first: it is longer than retry.longest", "the shorter of the two"),
+    ("[[route]]", "[route]", "this is not TOML", "sections begin with"),
+    ("hostname = \"submit.example.com\"", "hostname = submit", "gatepost.toml:1:12: this is not TOML", "in quotes"),
+    ("hostname", "data = \"x\"\nhostname", "this is not TOML: duplicate key", "in quotes"),
+];
+
+/// T-08: each bad file is refused, naming the option (with its place) and the remedy.
+#[test]
+fn bad_files_are_refused_by_name_and_remedy() {
+    for (from, to, what, next) in BAD_FILES {
+        let error = load(&with(from, to))
+            .err()
+            .unwrap_or_else(|| panic!("accepted: {to}"));
+        assert!(error.contains(what), "{to}: {error}");
+        assert!(error.contains(next), "{to}: {error}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once_and_in_order() {
+    let error = load("data = 1\nhttp = 2\n").unwrap_err();
+    let places: Vec<usize> = ["hostname is missing", "data: this", "http: this"]
+        .iter()
+        .map(|text| {
+            error
+                .find(text)
+                .unwrap_or_else(|| panic!("{text}: {error}"))
+        })
+        .collect();
+    assert!(places.is_sorted(), "{error}");
+}
+
+#[test]
+fn a_wrong_password_in_the_file_is_not_shown_back() {
+    let error = load(&with(
+        "password_file = \"next.secret\"",
+        "password = \"hunter2\"",
+    ))
+    .unwrap_err();
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+/// What to replace in the working file, by what; the advice it must draw.
+#[rustfmt::skip] // one row per case
+const FOOLISH_FILES: &[(&str, &str, &str)] = &[
+    ("submit.example.com", "submit", "hostname: submit is not fully qualified"),
+    ("/var/lib/gatepost", "/tmp/gatepost", "does not survive a restart"),
+    ("tls = \"starttls\"", "tls = \"none\"", "only mechanisms that hide the password"),
+    ("tls = \"starttls\"", "tls = \"starttls-optional\"", "lets mail pass in clear text"),
+    ("tls = \"implicit\"", "tls = \"starttls\"", "expect implicit TLS on port 465"),
+    ("tls = \"starttls\"", "tls = \"implicit\"", "expect STARTTLS on port 587"),
+    ("recipient_domain = \"example.org\"", "", "number 1 takes everything"),
+    ("smarthost = [", "sender = \"*\"\nsmarthost = [", "mail that no route takes is held"),
+    ("auth = {", "tls = \"none\"\nauth = {", "crosses the network in clear text"),
+    ("smtp.example.net:587", "smtp.example.net:465", "probably expects implicit TLS"),
+    ("smtp.example.net:587", "localhost:587", "is one of our own listeners"),
+    ("smtp.example.net:587", "192.168.7.1:25", "is one of our own listeners"),
+    ("\"smtp.example.net:587\", \"[2001:db8::1]:587\"", "\"smtp.example.net:25\"", "port 25 is for servers"),
+    ("\"10m\"", "\"1m\"", "limits.command_timeout: less than"),
+    ("[limits]", "[retry]\ngive_up = \"2h\"\n[limits]", "retry.give_up: less than a day"),
+    ("fullchain.pem", "/nonexistent/fullchain.pem", "tls.certificate: /nonexistent/fullchain.pem cannot be read"),
+];
+
+#[test]
+fn legal_but_foolish_settings_draw_advice() {
+    for (from, to, what) in FOOLISH_FILES {
+        let advice = check::advice(&load(&with(from, to)).unwrap());
+        let told: Vec<&str> = advice.iter().map(|advice| advice.what.as_str()).collect();
+        assert!(
+            told.iter().any(|text| text.contains(what)),
+            "{to}: {told:?}"
+        );
+    }
+}
