@@ -1,0 +1,494 @@
+//! Addresses of the envelope: [`Address`], [`ReversePath`], [`ForwardPath`].
+//!
+//! Values exist only by parsing and hold no control characters, no line ends and nothing outside ASCII, so that nothing
+//! downstream needs to escape them again (T-36). A quoted local part is kept in its shortest form: `"fred"@example.com`
+//! and `fred@example.com` are the same value. Domains compare without regard to case; local parts compare exactly.
+//!
+//! The parser of MAIL and RCPT arguments tolerates what the field sends (SMTP-04): space before the path, missing
+//! brackets, source routes, trailing dots. What it tolerated is returned as quirks.
+//!
+//! Standards: RFC 5321 §4.1.2, §4.1.3, §4.5.3.1.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use crate::quirk::{Quirk, QuirkSet};
+
+/// Most octets of a local part. RFC 5321 §4.5.3.1.1 asks for 64; real ones are longer (SMTP-07).
+const MAX_LOCAL: usize = 320;
+/// Most octets of a domain (RFC 5321 §4.5.3.1.2).
+const MAX_DOMAIN: usize = 255;
+
+/// Why a text is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressFault {
+    /// Not an address at all.
+    Syntax,
+    /// A local part without a domain.
+    Unqualified,
+    /// Octets outside ASCII (RFC 6531 is not in force here).
+    NonAscii,
+}
+
+impl fmt::Display for AddressFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "not a mail address",
+            Self::Unqualified => "the address has no domain",
+            Self::NonAscii => "the address has non-ASCII characters",
+        })
+    }
+}
+
+impl std::error::Error for AddressFault {}
+
+/// A mailbox: local part and domain (or address literal). Displayed as on the wire, without angle brackets.
+#[derive(Clone)]
+pub struct Address {
+    text: Box<str>,
+    at: u16,
+}
+
+impl Address {
+    /// Parses `local@domain`. One trailing dot of the domain is dropped.
+    pub fn parse(text: &str) -> Result<Self, AddressFault> {
+        if !text.is_ascii() {
+            return Err(AddressFault::NonAscii);
+        }
+        let (local, rest) = split_local(text).ok_or(AddressFault::Syntax)?;
+        let domain = match rest.strip_prefix('@') {
+            Some(domain) => domain.strip_suffix('.').unwrap_or(domain),
+            None if rest.is_empty() => return Err(AddressFault::Unqualified),
+            None => return Err(AddressFault::Syntax),
+        };
+        if local.len() > MAX_LOCAL || !is_domain(domain) {
+            return Err(AddressFault::Syntax);
+        }
+        let at = u16::try_from(local.len()).map_err(|_| AddressFault::Syntax)?;
+        Ok(Self {
+            text: format!("{local}@{domain}").into(),
+            at,
+        })
+    }
+
+    /// As on the wire, without angle brackets.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The local part as on the wire, with its quotes if it needs them.
+    pub fn local(&self) -> &str {
+        self.text.get(..usize::from(self.at)).unwrap_or_default()
+    }
+
+    /// The domain or address literal, in the case it was written in.
+    pub fn domain(&self) -> &str {
+        self.text
+            .get(usize::from(self.at) + 1..)
+            .unwrap_or_default()
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressFault;
+
+    fn from_str(text: &str) -> Result<Self, AddressFault> {
+        Self::parse(text)
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.local() == other.local() && self.domain().eq_ignore_ascii_case(other.domain())
+    }
+}
+
+impl Eq for Address {}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.local().hash(state);
+        for octet in self.domain().bytes() {
+            octet.to_ascii_lowercase().hash(state);
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The argument of MAIL. Displayed as on the wire, with angle brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ReversePath {
+    /// `<>`: nobody wants to hear of it again (RFC 5321 §4.5.5).
+    Null,
+    /// Where notices go.
+    Address(Address),
+}
+
+impl ReversePath {
+    /// Parses an address, or nothing (or `<>`) as the null path.
+    pub fn parse(text: &str) -> Result<Self, AddressFault> {
+        match text {
+            "" | "<>" => Ok(Self::Null),
+            text => Address::parse(text).map(Self::Address),
+        }
+    }
+
+    /// The address, unless the path is null.
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Null => None,
+            Self::Address(address) => Some(address),
+        }
+    }
+}
+
+impl From<Address> for ReversePath {
+    fn from(address: Address) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl fmt::Display for ReversePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("<>"),
+            Self::Address(address) => write!(f, "<{address}>"),
+        }
+    }
+}
+
+/// The argument of RCPT. Displayed as on the wire, with angle brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ForwardPath(Address);
+
+impl ForwardPath {
+    /// Parses an address; `postmaster` alone is the one at `own_domain` (RFC 5321 §4.5.1).
+    pub fn parse(text: &str, own_domain: &str) -> Result<Self, AddressFault> {
+        if text.eq_ignore_ascii_case("postmaster") {
+            return Address::parse(&format!("{text}@{own_domain}")).map(Self);
+        }
+        Address::parse(text).map(Self)
+    }
+
+    /// The recipient's address.
+    pub fn address(&self) -> &Address {
+        &self.0
+    }
+}
+
+impl From<Address> for ForwardPath {
+    fn from(address: Address) -> Self {
+        Self(address)
+    }
+}
+
+impl fmt::Display for ForwardPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.0)
+    }
+}
+
+/// What stands behind `FROM:` or `TO:`, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PathArgument<'a> {
+    /// The address, without brackets and source route.
+    pub(crate) address: &'a str,
+    /// The parameters, not yet taken apart.
+    pub(crate) params: &'a str,
+    /// What had to be tolerated.
+    pub(crate) quirks: QuirkSet,
+}
+
+/// Finds path and parameters. `None`: there is no path.
+pub(crate) fn split_argument(argument: &str) -> Option<PathArgument<'_>> {
+    let mut quirks = QuirkSet::NONE;
+    let trimmed = argument.trim_start_matches([' ', '\t']);
+    if trimmed.len() != argument.len() {
+        quirks.insert(Quirk::SpaceBeforePath);
+    }
+    let (inner, params) = if let Some(inside) = trimmed.strip_prefix('<') {
+        let end = closing_bracket(inside)?;
+        let (inner, params) = inside.split_at_checked(end)?;
+        (inner, params.strip_prefix('>')?)
+    } else {
+        quirks.insert(Quirk::MissingAngleBrackets);
+        trimmed.split_at_checked(trimmed.find([' ', '\t']).unwrap_or(trimmed.len()))?
+    };
+    let inner_trimmed = inner.trim_matches([' ', '\t']);
+    if inner_trimmed.len() != inner.len() || inner_trimmed.ends_with('.') {
+        quirks.insert(Quirk::TrailingDotOrSpace);
+    }
+    // RFC 5321 §4.1.1.3: source routes SHOULD be accepted and ignored.
+    let address = match inner_trimmed
+        .strip_prefix('@')
+        .and_then(|route| route.split_once(':'))
+    {
+        Some((_, address)) => {
+            quirks.insert(Quirk::SourceRoute);
+            address
+        }
+        None => inner_trimmed,
+    };
+    let bare_and_empty = address.is_empty() && quirks.contains(Quirk::MissingAngleBrackets);
+    let separated = params.is_empty() || params.starts_with([' ', '\t']);
+    (separated && !bare_and_empty).then_some(PathArgument {
+        address,
+        params,
+        quirks,
+    })
+}
+
+/// Where the `>` stands that is not inside a quoted string.
+fn closing_bracket(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (position, octet) in text.bytes().enumerate() {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'>' if !quoted => return Some(position),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Splits the local part off, in its shortest form. Dots are taken as they come: `a..b@` and `a.@` exist.
+fn split_local(text: &str) -> Option<(String, &str)> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (content, rest) = unquote(quoted)?;
+        let plain = !content.is_empty() && content.bytes().all(is_atom_or_dot);
+        let local = if plain { content } else { quote(&content) };
+        return Some((local, rest));
+    }
+    let end = text
+        .bytes()
+        .position(|octet| !is_atom_or_dot(octet))
+        .unwrap_or(text.len());
+    let (local, rest) = text.split_at_checked(end)?;
+    (!local.is_empty()).then(|| (local.to_owned(), rest))
+}
+
+/// Reads a quoted string behind its opening quote: content and what follows the closing quote.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut content = String::new();
+    let mut characters = text.char_indices();
+    while let Some((position, character)) = characters.next() {
+        match character {
+            '"' => return Some((content, text.get(position + 1..)?)),
+            '\\' => content.push(
+                characters
+                    .next()
+                    .map(|(_, escaped)| escaped)
+                    .filter(|c| is_printable(*c))?,
+            ),
+            character if is_printable(character) => content.push(character),
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn quote(content: &str) -> String {
+    let mut quoted = String::with_capacity(content.len() + 2);
+    quoted.push('"');
+    for character in content.chars() {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn is_printable(character: char) -> bool {
+    matches!(character, ' '..='~')
+}
+
+fn is_atom_or_dot(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&octet)
+}
+
+/// Labels of letters, digits, hyphens and (in the field) underscores, or an address literal.
+fn is_domain(domain: &str) -> bool {
+    if let Some(literal) = domain
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return is_address_literal(literal);
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+    };
+    domain.len() <= MAX_DOMAIN && domain.split('.').all(label)
+}
+
+/// RFC 5321 §4.1.3.
+fn is_address_literal(literal: &str) -> bool {
+    match literal.split_once(':') {
+        None => literal.parse::<Ipv4Addr>().is_ok(),
+        Some((tag, address)) => {
+            tag.eq_ignore_ascii_case("IPv6") && address.parse::<Ipv6Addr>().is_ok()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    #[test]
+    fn good_addresses() {
+        let rows = [
+            ("fred@example.com", "fred", "example.com"),
+            ("dev@localhost", "dev", "localhost"),
+            ("a..b.@EXAMPLE.com.", "a..b.", "EXAMPLE.com"),
+            (
+                "user%other@my_host.internal",
+                "user%other",
+                "my_host.internal",
+            ),
+            ("\"a b\"@example.com", "\"a b\"", "example.com"),
+            ("\"a@b\"@example.com", "\"a@b\"", "example.com"),
+            ("\"a\\\"b\"@example.com", "\"a\\\"b\"", "example.com"),
+            ("\"\"@example.com", "\"\"", "example.com"),
+            ("\"fred\"@example.com", "fred", "example.com"),
+            ("\"f\\red\"@example.com", "fred", "example.com"),
+            ("a@[192.0.2.1]", "a", "[192.0.2.1]"),
+            ("a@[IPv6:2001:db8::1]", "a", "[IPv6:2001:db8::1]"),
+        ];
+        for (text, local, domain) in rows {
+            let parsed = address(text);
+            assert_eq!((parsed.local(), parsed.domain()), (local, domain), "{text}");
+            assert_eq!(
+                address(parsed.as_str()),
+                parsed,
+                "{text}: the wire form parses to the same value"
+            );
+        }
+    }
+
+    #[test]
+    fn bad_addresses() {
+        let long_label = format!("a@{}.com", "x".repeat(64));
+        let long_domain = format!("a@{}com", "x.".repeat(130));
+        let long_local = format!("{}@example.com", "x".repeat(321));
+        let rows = [
+            "",
+            "@",
+            "@example.com",
+            "a@",
+            "a@.",
+            "a@b..c",
+            "a@b c",
+            "a b@c",
+            "a@b@c",
+            "a@b>",
+            "a,b@c",
+            "a@[1.2.3]",
+            "a@[x]",
+            "a@[IPv6:1.2.3.4]",
+            "\"a@b",
+            "\"a\"b@c",
+            "a@b\r\nRCPT",
+            "a\0@b",
+            "\"a\r\"@b",
+            "\"\\\n\"@b",
+            "<a@b>",
+            "a@b..",
+            &long_label,
+            &long_domain,
+            &long_local,
+        ];
+        for text in rows {
+            assert_eq!(Address::parse(text), Err(AddressFault::Syntax), "{text:?}");
+        }
+        assert_eq!(Address::parse("fred"), Err(AddressFault::Unqualified));
+        assert_eq!(
+            Address::parse("fr\u{e9}d@example.com"),
+            Err(AddressFault::NonAscii)
+        );
+        assert_eq!(
+            Address::parse("fred@ex\u{2028}ample.com"),
+            Err(AddressFault::NonAscii)
+        );
+    }
+
+    #[test]
+    fn domains_compare_without_case_and_local_parts_with_it() {
+        assert_eq!(address("fred@EXAMPLE.com"), address("fred@example.COM"));
+        assert_ne!(address("Fred@example.com"), address("fred@example.com"));
+    }
+
+    #[test]
+    fn postmaster_needs_no_domain() {
+        let path = ForwardPath::parse("Postmaster", "mx.example.com").unwrap();
+        assert_eq!(path.to_string(), "<Postmaster@mx.example.com>");
+        assert_eq!(ReversePath::parse("").unwrap().to_string(), "<>");
+    }
+
+    #[test]
+    fn smtp_04_arguments_as_the_field_sends_them() {
+        let rows = [
+            ("<a@b>", "a@b", "", vec![]),
+            (" <a@b>", "a@b", "", vec![Quirk::SpaceBeforePath]),
+            ("  <a@b> ", "a@b", " ", vec![Quirk::SpaceBeforePath]),
+            ("a@b", "a@b", "", vec![Quirk::MissingAngleBrackets]),
+            (
+                " a@b SIZE=3",
+                "a@b",
+                " SIZE=3",
+                vec![Quirk::MissingAngleBrackets, Quirk::SpaceBeforePath],
+            ),
+            (
+                "<@relay:a@b> BODY=8BITMIME SIZE=100",
+                "a@b",
+                " BODY=8BITMIME SIZE=100",
+                vec![Quirk::SourceRoute],
+            ),
+            ("<@r1,@r2:a@b>", "a@b", "", vec![Quirk::SourceRoute]),
+            ("<a@b.>", "a@b.", "", vec![Quirk::TrailingDotOrSpace]),
+            ("< a@b >", "a@b", "", vec![Quirk::TrailingDotOrSpace]),
+            ("<>", "", "", vec![]),
+            ("<\"a>b\"@c> X", "\"a>b\"@c", " X", vec![]),
+            ("<\"a\\\">\"@c>", "\"a\\\">\"@c", "", vec![]),
+        ];
+        for (argument, address, params, quirks) in rows {
+            let quirks = quirks.into_iter().fold(QuirkSet::NONE, QuirkSet::with);
+            assert_eq!(
+                split_argument(argument),
+                Some(PathArgument {
+                    address,
+                    params,
+                    quirks
+                }),
+                "{argument:?}"
+            );
+        }
+        for argument in ["", " ", "<", "<a@b", "<a@b>SIZE=1", "<\"a>"] {
+            assert_eq!(split_argument(argument), None, "{argument:?}");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The trace field a message gets when we take it (RFC 5321 §4.4, RFC 3848, RFC 8314 §4.3).
+//!
+//! Everything that came from the peer is cleaned here: what may not stand in its place becomes `?`, comments are
+//! escaped, so that no name can end the field (EOL-10, T-36).
+
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+
+use crate::path::ForwardPath;
+use crate::tls_facts::TlsFacts;
+
+/// The `with` keyword (RFC 3848): which protocol the message came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// The client said EHLO.
+    pub esmtp: bool,
+    /// Inside TLS.
+    pub tls: bool,
+    /// After a successful AUTH that is in force.
+    pub authenticated: bool,
+}
+
+impl Protocol {
+    /// `SMTP`, `ESMTP`, `ESMTPS`, `ESMTPA` or `ESMTPSA`. TLS and AUTH after HELO have no names of their own and count as
+    /// extended (TRC-02).
+    pub const fn keyword(self) -> &'static str {
+        match (self.tls, self.authenticated) {
+            (true, true) => "ESMTPSA",
+            (true, false) => "ESMTPS",
+            (false, true) => "ESMTPA",
+            (false, false) if self.esmtp => "ESMTP",
+            (false, false) => "SMTP",
+        }
+    }
+}
+
+/// The facts of a `Received:` field.
+#[derive(Clone, Debug)]
+pub struct Received<'a> {
+    /// The name in EHLO.
+    pub helo: &'a str,
+    /// Name of the peer by reverse DNS, if it was looked up.
+    pub rdns: Option<&'a str>,
+    /// The peer.
+    pub peer: IpAddr,
+    /// Who authenticated, if that is to be shown.
+    pub authenticated: Option<&'a str>,
+    /// Our name.
+    pub host: &'a str,
+    /// How it came.
+    pub protocol: Protocol,
+    /// The SASL security layer, as it describes itself (LAYER-09).
+    pub layer: Option<&'a str>,
+    /// The queue's name for the message.
+    pub id: &'a str,
+    /// The TLS channel.
+    pub tls: Option<&'a TlsFacts>,
+    /// The recipient, if there is exactly one (TRC-05).
+    pub recipient: Option<&'a ForwardPath>,
+    /// When, as RFC 5322 §3.3 writes it.
+    pub date: &'a str,
+}
+
+impl Received<'_> {
+    /// The field with its name, folded, ending in CRLF.
+    pub fn render(&self) -> String {
+        let mut field = String::with_capacity(256);
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut field);
+        field
+    }
+
+    fn write(&self, field: &mut String) -> fmt::Result {
+        write!(field, "Received: from {} (", Name(self.helo))?;
+        if let Some(rdns) = self.rdns {
+            write!(field, "{} ", Name(rdns))?;
+        }
+        write!(field, "{})", Literal(self.peer))?;
+        if let Some(login) = self.authenticated {
+            write!(field, "\r\n\t(Authenticated sender: {})", Comment(login))?;
+        }
+        write!(
+            field,
+            "\r\n\tby {} with {}",
+            Name(self.host),
+            self.protocol.keyword()
+        )?;
+        if let Some(layer) = self.layer {
+            write!(field, " ({})", Comment(layer))?;
+        }
+        write!(field, " id {}", Name(self.id))?;
+        if let Some(recipient) = self.recipient {
+            write!(field, "\r\n\tfor {recipient}")?;
+        }
+        if let Some(tls) = self.tls {
+            write!(
+                field,
+                "\r\n\t({}) tls {}",
+                Comment(&tls.version),
+                Name(&tls.cipher)
+            )?;
+            if let Some(group) = &tls.group {
+                write!(field, " group {}", Name(group))?;
+            }
+        }
+        write!(field, ";\r\n\t{}\r\n", Comment(self.date))
+    }
+}
+
+/// A word of the grammar; what cannot be part of a domain, a literal or an atom becomes `?`.
+struct Name<'a>(&'a str);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("unknown");
+        }
+        for character in self.0.chars().take(255) {
+            let plain = character.is_ascii_alphanumeric() || "-_.:[]+/=".contains(character);
+            f.write_char(if plain { character } else { '?' })?;
+        }
+        Ok(())
+    }
+}
+
+/// The inside of a comment.
+struct Comment<'a>(&'a str);
+
+impl fmt::Display for Comment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars().take(400) {
+            match character {
+                '(' | ')' | '\\' => write!(f, "\\{character}")?,
+                ' '..='~' => f.write_char(character)?,
+                _ => f.write_char('?')?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An address literal (RFC 5321 §4.1.3; TRC-07).
+struct Literal(IpAddr);
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.to_canonical() {
+            IpAddr::V4(address) => write!(f, "[{address}]"),
+            IpAddr::V6(address) => write!(f, "[IPv6:{address}]"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::Address;
+
+    fn plain() -> Received<'static> {
+        Received {
+            helo: "client.example.com",
+            rdns: None,
+            peer: "192.0.2.7".parse().unwrap(),
+            authenticated: None,
+            host: "submit.example.com",
+            protocol: Protocol {
+                esmtp: true,
+                tls: false,
+                authenticated: false,
+            },
+            layer: None,
+            id: "Q1",
+            tls: None,
+            recipient: None,
+            date: "Fri, 21 Nov 2025 09:55:06 +0000",
+        }
+    }
+
+    #[test]
+    fn trc_01_trc_04_trc_05_the_whole_field() {
+        let recipient = ForwardPath::from(Address::parse("joe@example.net").unwrap());
+        let tls = TlsFacts {
+            version: "TLSv1.3".into(),
+            cipher: "TLS_AES_128_GCM_SHA256".into(),
+            group: Some("X25519".into()),
+            ..TlsFacts::default()
+        };
+        let field = Received {
+            rdns: Some("host.example.com"),
+            authenticated: Some("fred"),
+            protocol: Protocol {
+                esmtp: true,
+                tls: true,
+                authenticated: true,
+            },
+            tls: Some(&tls),
+            recipient: Some(&recipient),
+            ..plain()
+        };
+        assert_eq!(
+            field.render(),
+            "Received: from client.example.com (host.example.com [192.0.2.7])\r\n\
+             \t(Authenticated sender: fred)\r\n\
+             \tby submit.example.com with ESMTPSA id Q1\r\n\
+             \tfor <joe@example.net>\r\n\
+             \t(TLSv1.3) tls TLS_AES_128_GCM_SHA256 group X25519;\r\n\
+             \tFri, 21 Nov 2025 09:55:06 +0000\r\n"
+        );
+    }
+
+    #[test]
+    fn trc_02_trc_03_the_keyword() {
+        let keyword = |esmtp, tls, authenticated| {
+            Protocol {
+                esmtp,
+                tls,
+                authenticated,
+            }
+            .keyword()
+        };
+        assert_eq!(keyword(false, false, false), "SMTP");
+        assert_eq!(keyword(true, false, false), "ESMTP");
+        assert_eq!(keyword(true, true, false), "ESMTPS");
+        assert_eq!(keyword(true, false, true), "ESMTPA");
+        assert_eq!(keyword(true, true, true), "ESMTPSA");
+        assert_eq!(keyword(false, false, true), "ESMTPA");
+    }
+
+    #[test]
+    fn trc_07_ipv6_literals_and_mapped_addresses() {
+        let v6 = Received {
+            peer: "2001:db8::1".parse().unwrap(),
+            ..plain()
+        }
+        .render();
+        assert!(v6.contains("([IPv6:2001:db8::1])"), "{v6}");
+        let mapped = Received {
+            peer: "::ffff:192.0.2.7".parse().unwrap(),
+            ..plain()
+        }
+        .render();
+        assert!(mapped.contains("([192.0.2.7])"), "{mapped}");
+    }
+
+    #[test]
+    fn layer_09_names_the_layer_and_never_says_s() {
+        let protocol = Protocol {
+            esmtp: true,
+            tls: false,
+            authenticated: true,
+        };
+        let field = Received {
+            layer: Some("DIGEST-MD5/auth-conf/rc4"),
+            protocol,
+            ..plain()
+        }
+        .render();
+        assert!(
+            field.contains("with ESMTPA (DIGEST-MD5/auth-conf/rc4) id"),
+            "{field}"
+        );
+    }
+
+    #[test]
+    fn eol_10_t_36_no_name_ends_the_field() {
+        for evil in [
+            "a\r\nBcc: x",
+            "a\0b",
+            "a\u{1b}[1m",
+            "a\u{2028}b",
+            "a\u{80}b",
+            "a)(b\\",
+            "",
+        ] {
+            let field = Received {
+                helo: evil,
+                rdns: Some(evil),
+                authenticated: Some(evil),
+                id: evil,
+                ..plain()
+            }
+            .render();
+            let lines: Vec<&str> = field.split_inclusive("\r\n").collect();
+            assert_eq!(lines.len(), 4, "{evil:?}: {field}");
+            assert!(
+                lines[1..].iter().all(|line| line.starts_with('\t')),
+                "{evil:?}"
+            );
+            let control = |c: char| c.is_control() && !"\r\n\t".contains(c);
+            assert!(field.is_ascii() && !field.contains(control), "{evil:?}");
+        }
+    }
+}
