@@ -4,6 +4,7 @@
 //! uses only those above it in this list):
 //!
 //! - ground: [`config`] [`observe`]
+//! - decisions: [`policy`] [`message`]
 //! - root: [`cli`]
 
 #![cfg_attr(
@@ -20,3 +21,4 @@ pub mod cli;
 pub mod config;
 pub mod message;
 pub mod observe;
+pub mod policy;

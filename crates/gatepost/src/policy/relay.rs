@@ -1,0 +1,157 @@
+//! The only place that grants relaying.
+//!
+//! The queue takes recipients as [`RelayGrant`]s, and a grant is made here only: for a recipient of an authenticated
+//! identity, or for a notice of our own. A check forgotten elsewhere is therefore a program that does not compile, not an
+//! open relay (T-01):
+//!
+//! ```compile_fail,E0451
+//! # fn forge(recipient: gatepost_smtp::path::ForwardPath) {
+//! let forged = gatepost::policy::relay::RelayGrant { recipient };
+//! # }
+//! ```
+//!
+//! The same recipient through the front door:
+//!
+//! ```
+//! # fn ask(actor: &gatepost::policy::actor::Actor<'_>, recipient: gatepost_smtp::path::ForwardPath) {
+//! let granted = gatepost::policy::relay::decide(actor, &recipient);
+//! # }
+//! ```
+
+use gatepost_smtp::path::{ForwardPath, ReversePath};
+use gatepost_smtp::reply::Refusal;
+
+use super::actor::Actor;
+use super::decision::Decision;
+use crate::observe::reason::Reason;
+
+/// Proof that a message may go to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayGrant {
+    recipient: ForwardPath,
+}
+
+impl RelayGrant {
+    /// Whom it is for.
+    pub fn recipient(&self) -> &ForwardPath {
+        &self.recipient
+    }
+}
+
+/// The grants of one message: each recipient once, in the order first named.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayGrants {
+    grants: Vec<RelayGrant>,
+}
+
+impl RelayGrants {
+    /// Adds a grant, unless its recipient has one already.
+    pub fn add(&mut self, grant: RelayGrant) {
+        if !self.grants.contains(&grant) {
+            self.grants.push(grant);
+        }
+    }
+
+    /// How many recipients there are.
+    pub fn len(&self) -> usize {
+        self.grants.len()
+    }
+
+    /// Whether nobody would get the message.
+    pub fn is_empty(&self) -> bool {
+        self.grants.is_empty()
+    }
+
+    /// The recipients in their order.
+    pub fn recipients(&self) -> impl ExactSizeIterator<Item = &ForwardPath> {
+        self.grants.iter().map(RelayGrant::recipient)
+    }
+}
+
+impl From<RelayGrant> for RelayGrants {
+    fn from(grant: RelayGrant) -> Self {
+        Self {
+            grants: vec![grant],
+        }
+    }
+}
+
+/// May the account send to this recipient? Anybody who has proven an enabled account may, to anywhere.
+pub fn decide(actor: &Actor<'_>, recipient: &ForwardPath) -> Result<RelayGrant, Decision> {
+    if !actor.enabled {
+        return Err(Decision::new(Refusal::RelayDenied, Reason::AccountDisabled)
+            .with("account", actor.identity.acts_as()));
+    }
+    Ok(RelayGrant {
+        recipient: recipient.clone(),
+    })
+}
+
+/// The grant for a notice of our own about a message with this reverse-path: to the reverse-path and nobody else. There
+/// is none about a message that has none, such as another notice (RFC 5321 §6.1, T-45).
+pub fn for_notice(about: &ReversePath) -> Option<RelayGrant> {
+    about.address().map(|address| RelayGrant {
+        recipient: ForwardPath::from(address.clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::fixture;
+
+    fn path(text: &str) -> ForwardPath {
+        ForwardPath::parse(text, "here.example").unwrap()
+    }
+
+    #[test]
+    fn an_enabled_account_may_relay_and_a_disabled_one_may_not() {
+        let identity = fixture::identity("me");
+        let mut actor = Actor {
+            identity: &identity,
+            addresses: &[],
+            enabled: true,
+        };
+        assert_eq!(
+            decide(&actor, &path("you@next.example"))
+                .unwrap()
+                .recipient(),
+            &path("you@next.example")
+        );
+        actor.enabled = false;
+        let decision = decide(&actor, &path("you@next.example")).unwrap_err();
+        assert_eq!(
+            (decision.refusal, decision.reason),
+            (Refusal::RelayDenied, Reason::AccountDisabled)
+        );
+    }
+
+    // T-45
+    #[test]
+    fn a_notice_goes_to_the_reverse_path_and_never_about_a_notice() {
+        let sender = ReversePath::parse("me@own.example").unwrap();
+        assert_eq!(
+            for_notice(&sender).unwrap().recipient(),
+            &path("me@own.example")
+        );
+        assert_eq!(for_notice(&ReversePath::Null), None);
+    }
+
+    #[test]
+    fn a_recipient_named_twice_gets_one_copy() {
+        let identity = fixture::identity("me");
+        let actor = Actor {
+            identity: &identity,
+            addresses: &[],
+            enabled: true,
+        };
+        let mut grants = RelayGrants::default();
+        for recipient in ["a@b.example", "c@b.example", "a@B.EXAMPLE"] {
+            grants.add(decide(&actor, &path(recipient)).unwrap());
+        }
+        assert_eq!(
+            grants.recipients().collect::<Vec<_>>(),
+            [&path("a@b.example"), &path("c@b.example")]
+        );
+    }
+}
