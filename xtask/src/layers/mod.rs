@@ -10,6 +10,8 @@ mod absence;
 mod crates;
 mod modules;
 
+use std::fmt::Write as _;
+
 use crate::workspace::Workspace;
 
 /// One place where a boundary is crossed.
@@ -53,10 +55,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<String, String> {
     let mut report = String::new();
     for (name, rule) in RULES {
         for violation in rule(workspace) {
-            report.push_str(&format!(
-                "{}: {}\n    {name}: {}\n",
-                violation.place, violation.found, violation.rule
-            ));
+            let Violation { rule, place, found } = violation;
+            let _ = writeln!(report, "{place}: {found}\n    {name}: {rule}");
         }
     }
     if report.is_empty() {
