@@ -22,6 +22,7 @@ die() {
 
 require_root_user() {
     [ "$(id -u)" = 0 ] || die "server peers need root: chroot and mounts" "run it as root, or ./test --fast, which needs neither"
+    unshare --mount true 2>/dev/null || die "root may not make namespaces here: a container without CAP_SYS_ADMIN?" "run it with that capability, or in a virtual machine"
 }
 
 # root_current NAME RECIPE: is target/peers/NAME whole, and made by this recipe?
