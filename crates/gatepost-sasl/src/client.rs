@@ -142,6 +142,8 @@ impl fmt::Debug for ClientSuccess {
 pub enum ClientFault {
     /// Our own user name cannot be sent in this mechanism.
     NameUnusable,
+    /// Our own nonce is empty or not printable: a fault of the driver.
+    NonceUnusable,
     /// Our own password cannot be sent in this mechanism.
     PasswordUnusable,
     /// The question was not answered: the password or the derived key is not to be had.
@@ -158,8 +160,8 @@ pub enum ClientFault {
     IterationsOutOfBounds(u64),
     /// The server refuses the proof: the password is wrong (`e=invalid-proof`, `e=unknown-user`).
     ProofRefused,
-    /// The server ends the exchange with another error value.
-    ServerError(String),
+    /// The server ends the exchange with another error value of RFC 5802 §7.
+    ServerError(&'static str),
     /// The server claims success without having shown that it knows the password. Drop the connection.
     ServerNotProven,
 }
@@ -168,6 +170,7 @@ impl fmt::Display for ClientFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NameUnusable => f.write_str("the user name cannot be used with this mechanism"),
+            Self::NonceUnusable => f.write_str("the nonce is empty or not printable"),
             Self::PasswordUnusable => {
                 f.write_str("the password cannot be used with this mechanism")
             }

@@ -16,11 +16,14 @@ pub mod verifier;
 
 mod channel_binding;
 mod client;
+mod cram_md5;
 mod hash;
 mod hmac_md5;
 mod identity;
 mod layer;
 mod login;
+#[cfg(test)]
+mod pairing;
 mod plain;
 mod scram;
 mod secret;

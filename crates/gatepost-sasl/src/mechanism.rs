@@ -12,11 +12,13 @@ use crate::hash::Hash;
 use crate::server::ServerParams;
 use crate::step::ServerStep;
 
+pub use crate::cram_md5::CRAM_MD5;
 pub use crate::login::LOGIN;
 pub use crate::plain::PLAIN;
+pub use crate::scram::SCRAM_SHA_256;
 
 /// Every mechanism of this crate, in the order to announce and to prefer them over verified TLS.
-pub static ALL: &[&Mechanism] = &[&PLAIN, &LOGIN];
+pub static ALL: &[&Mechanism] = &[&SCRAM_SHA_256, &PLAIN, &LOGIN, &CRAM_MD5];
 
 /// The mechanism of that name, in any case (RFC 4954 §8).
 pub fn by_name(name: &str) -> Option<&'static Mechanism> {
