@@ -1,0 +1,148 @@
+//! TLS of a listener: what is negotiated, and what the session is told about it.
+//!
+//! TLS 1.2 and 1.3 only (TLS-01). A client that offers application protocols must offer SMTP among them, so that a browser lured here
+//! gets an alert instead of a dialogue (T-33). Every listener has ticket keys of its own, so that a session of one cannot be
+//! resumed at another.
+//!
+//! Standards: RFC 8446, RFC 5246, RFC 7301, RFC 8314, RFC 9266.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gatepost_sasl::ChannelBindings;
+use gatepost_smtp::TlsFacts;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, ServerConfig, ServerConnection};
+use rustls::sign::CertifiedKey;
+use rustls::{ProtocolVersion, SupportedProtocolVersion, version};
+
+use crate::config::resolved::TlsFiles;
+
+/// The two names Exim's clients use; `smtp` is also what RFC 9266's examples and others use.
+const APPLICATION_PROTOCOLS: [&[u8]; 2] = [b"smtp", b"esmtp"];
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+
+/// A certificate with its key, ready to use on any number of listeners.
+#[derive(Debug, Clone)]
+pub struct Certificate(Arc<CertifiedKey>);
+
+/// Why certificate or key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read or is no PEM file of the right kind.
+    #[error("{option}: {file}: {fault}")]
+    File {
+        /// The option that names the file.
+        option: &'static str,
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The two do not belong together, or the key is of a kind we do not support.
+    #[error("tls.certificate and tls.key: {0}")]
+    Pair(rustls::Error),
+    /// The TLS library refused its settings.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(rustls::Error),
+}
+
+impl Certificate {
+    /// Reads both files and proves that they belong together.
+    pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        let chain = read("tls.certificate", &files.certificate, |path| {
+            CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()
+        })?;
+        if chain.is_empty() {
+            return Err(TlsError::File {
+                option: "tls.certificate",
+                file: files.certificate.display().to_string(),
+                fault: "it holds no certificate in PEM form".into(),
+            });
+        }
+        let key = read("tls.key", &files.key, |path| {
+            PrivateKeyDer::from_pem_file(path)
+        })?;
+        CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
+            .map(|pair| Self(Arc::new(pair)))
+            .map_err(TlsError::Pair)
+    }
+}
+
+fn read<T>(
+    option: &'static str,
+    path: &Path,
+    parse: impl FnOnce(&Path) -> Result<T, rustls::pki_types::pem::Error>,
+) -> Result<T, TlsError> {
+    use rustls::pki_types::pem::Error;
+    parse(path).map_err(|error| TlsError::File {
+        option,
+        file: path.display().to_string(),
+        fault: match error {
+            Error::Io(error) => error.to_string(),
+            Error::NoItemsFound => "it holds no key in PEM form".into(),
+            other => format!("it is no usable PEM file: {other}"),
+        },
+    })
+}
+
+/// The settings of one listener.
+pub fn server_config(certificate: &Certificate) -> Result<Arc<ServerConfig>, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let resolver = rustls::sign::SingleCertAndKey::from(Arc::clone(&certificate.0));
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&VERSIONS)
+        .map_err(TlsError::Setup)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = APPLICATION_PROTOCOLS.map(<[u8]>::to_vec).into();
+    // Tickets keep the state at the client: no memory here, and keys that no other listener has.
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Setup)?;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    // A mail client opens one connection at a time; a second ticket would only cost.
+    config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+/// What the session, the log and the trace field are told about a finished handshake (TLS-16).
+pub fn facts(connection: &ServerConnection) -> TlsFacts {
+    TlsFacts {
+        version: match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".into(),
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".into(),
+            _ => String::new(),
+        },
+        cipher: connection
+            .negotiated_cipher_suite()
+            .and_then(|suite| suite.suite().as_str())
+            .map(iana_name)
+            .unwrap_or_default(),
+        group: connection
+            .negotiated_key_exchange_group()
+            .and_then(|group| group.name().as_str().map(str::to_owned)),
+        sni: connection.server_name().map(str::to_owned),
+        client_certificate: None,
+        channel_bindings: ChannelBindings {
+            tls_exporter: exporter(connection),
+            ..ChannelBindings::default()
+        },
+    }
+}
+
+/// The registered name: rustls writes `TLS13_` where IANA writes `TLS_`.
+fn iana_name(name: &str) -> String {
+    name.replacen("TLS13_", "TLS_", 1)
+}
+
+/// RFC 9266 §4.2: on TLS 1.2 only with the extended master secret, which this library does not report; so on 1.3 only.
+fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
+    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    connection
+        .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
+        .ok()
+}
