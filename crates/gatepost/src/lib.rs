@@ -2,6 +2,13 @@
 //!
 //! The program as a library, so that tests can run the real thing in their own process. The modules stand in layers: decisions, services,
 //! edges and the root, each using only those below it; `ARCHITECTURE.md` has the table, and a check enforces it.
+//! The program as a library, so that tests can run the real thing in their own process. The layers, from the ground up (a layer
+//! uses only those above it in this list):
+//!
+//! - ground: [`config`] [`observe`] [`store`]
+//! - decisions: [`policy`] [`message`]
+//! - edges: [`net`]
+//! - root: [`cli`]
 
 #![cfg_attr(
     test,
@@ -19,3 +26,4 @@ pub mod message;
 pub mod net;
 pub mod observe;
 pub mod policy;
+pub mod store;

@@ -1,0 +1,138 @@
+//! Accounts and credentials as the program holds them in memory.
+
+use std::fmt;
+
+use gatepost_sasl::ScramVerifier;
+use gatepost_smtp::path::Address;
+
+use super::name::LookupName;
+use super::password_hash::PasswordHash;
+
+/// An account's number; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId(i64);
+
+/// A credential's number; never reused, and new with every new password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CredentialId(i64);
+
+impl From<i64> for AccountId {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+impl AccountId {
+    /// The number as the database has it.
+    pub(super) fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The number in octets, for keyed hashes.
+    pub fn to_octets(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
+
+impl From<i64> for CredentialId {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+impl CredentialId {
+    /// The number as the database has it.
+    pub(super) fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The number in octets, for keyed hashes.
+    pub fn to_octets(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
+
+/// One account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// Its name as it was given; what logs and pages show.
+    pub name: String,
+    /// Its name as it is compared.
+    pub lookup: LookupName,
+    /// The addresses it may send as, in the order given.
+    pub addresses: Vec<Address>,
+    /// A disabled account keeps everything and may do nothing.
+    pub enabled: bool,
+    /// The ways to prove to be this account.
+    pub credentials: Vec<Credential>,
+    /// The other accounts it may act for.
+    pub acts_as: Vec<AccountId>,
+}
+
+impl Account {
+    /// Credentials of one kind that can be used; none while the account is disabled.
+    pub(super) fn credentials_of(&self, kind: CredentialKind) -> usize {
+        if !self.enabled {
+            return 0;
+        }
+        self.credentials
+            .iter()
+            .filter(|credential| credential.kind == kind)
+            .count()
+    }
+}
+
+/// One way to prove to be an account.
+#[derive(Clone)]
+pub struct Credential {
+    /// Its number.
+    pub id: CredentialId,
+    /// Where it may be used.
+    pub kind: CredentialKind,
+    /// Its name within the account.
+    pub label: String,
+    /// What PLAIN and LOGIN are checked against.
+    pub password_hash: PasswordHash,
+    /// What SCRAM-SHA-256 is checked against.
+    pub scram_sha_256: ScramVerifier,
+    /// The sealed HMAC-MD5 contexts of a legacy credential, opened by [`super::Store::cram_contexts`].
+    pub(super) cram_md5: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a credential may be used. The fence between the two is enforced where directories answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialKind {
+    /// A person's or program's password: never checked against a password that crossed the network in clear.
+    Password,
+    /// A device's password: works on legacy listeners and nowhere else.
+    Legacy,
+}
+
+impl CredentialKind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Password, Self::Legacy];
+
+    /// The kind as it is stored and shown; also the label of the credential an account gets without naming one.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Legacy => "legacy",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}

@@ -1,0 +1,306 @@
+//! Accounts and their credentials: SQLite on disk, all of it in memory.
+//!
+//! **Purpose.** Keeps who exists, what each may send as, and the verifiers of their passwords. Reading never touches the disk: logins read
+//! an immutable [`Account`] from memory, whatever thread they are on. Writing is rare and blocks: on stable storage first
+//! (WAL, `synchronous=FULL`), then visible to the next login.
+//!
+//! **Invariants.** One process holds the database at a time (`locking_mode=EXCLUSIVE`), so that memory and disk cannot differ; the others ask through
+//! the control socket. All verifiers of a password change in one transaction (SCR-22). A new password is a new [`CredentialId`],
+//! so that whatever remembers the old one remembers nothing. No password is recoverable; CRAM-MD5 contexts, equivalent to one, are sealed.
+//!
+//! **Failure.** A damaged row, a foreign or exposed `seal.key`, or a newer schema stops the opening and says what to do.
+
+pub mod account;
+mod error;
+pub mod name;
+pub mod password_hash;
+mod rows;
+mod schema;
+pub mod seal;
+pub mod verifiers;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use gatepost_sasl::{HmacMd5Contexts, Secret};
+use gatepost_smtp::path::Address;
+use rusqlite::{Connection, TransactionBehavior};
+
+pub use account::{Account, AccountId, Credential, CredentialId, CredentialKind};
+pub use error::StoreError;
+pub use name::LookupName;
+pub use seal::{Purpose, SealKey};
+pub use verifiers::Costs;
+
+use verifiers::Verifiers;
+
+const DATABASE: &str = "accounts.db";
+/// How long opening waits for another process, such as an `account` command, to finish with the database.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// The accounts of one data directory. Clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    seal: SealKey,
+    costs: Costs,
+    db: Mutex<Connection>,
+    view: RwLock<View>,
+}
+
+/// What is in memory.
+#[derive(Default)]
+struct View {
+    accounts: HashMap<LookupName, Arc<Account>>,
+    /// How many credentials of enabled accounts there are of each kind, in the order of [`CredentialKind::ALL`].
+    credentials: [usize; CredentialKind::ALL.len()],
+}
+
+/// A password to give to an account.
+#[derive(Debug, Clone)]
+pub struct NewPassword {
+    /// Where it may be used.
+    pub kind: CredentialKind,
+    /// The password: UTF-8, 1 to 1024 octets, no NUL, CR or LF.
+    pub password: Secret,
+}
+
+impl Store {
+    /// Opens the accounts of a data directory, made with everything in it when absent. Blocks up to 5 s while another process holds them.
+    pub fn open(directory: &Path, costs: Costs) -> Result<Self, StoreError> {
+        let path = directory.join(DATABASE);
+        std::fs::create_dir_all(directory).map_err(|source| StoreError::File {
+            action: "create",
+            path: directory.to_owned(),
+            source,
+        })?;
+        let seal = SealKey::open(directory)?;
+        let mut db = rows::connect(&path, LOCK_WAIT)?;
+        schema::migrate(&mut db, &path)?;
+        let failed = |source| StoreError::Database {
+            path: path.clone(),
+            source,
+        };
+        if !rows::sealed_with(&db, seal.derive(Purpose::KeyCheck).as_ref()).map_err(failed)? {
+            return Err(StoreError::SealKeyForeign { database: path });
+        }
+        let accounts = rows::load_all(&db, &path)?;
+        let mut view = View::default();
+        for account in accounts {
+            view.put(Arc::new(account));
+        }
+        let inner = Inner {
+            path,
+            seal,
+            costs,
+            db: Mutex::new(db),
+            view: RwLock::new(view),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The seal of this data directory.
+    pub fn seal(&self) -> &SealKey {
+        &self.inner.seal
+    }
+
+    /// What verifiers of new passwords cost.
+    pub fn costs(&self) -> Costs {
+        self.inner.costs
+    }
+
+    /// The account of a name in any spelling. Memory only: cheap enough for every login.
+    pub fn account(&self, name: &LookupName) -> Option<Arc<Account>> {
+        self.view().accounts.get(name).cloned()
+    }
+
+    /// All accounts, sorted by name.
+    pub fn accounts(&self) -> Vec<Arc<Account>> {
+        let mut all: Vec<_> = self.view().accounts.values().cloned().collect();
+        all.sort_by(|a, b| a.lookup.cmp(&b.lookup));
+        all
+    }
+
+    /// Whether some enabled account has a credential of this kind.
+    pub fn has_credential(&self, kind: CredentialKind) -> bool {
+        let view = self.view();
+        CredentialKind::ALL
+            .iter()
+            .zip(view.credentials)
+            .any(|(counted, count)| *counted == kind && count > 0)
+    }
+
+    /// The HMAC-MD5 contexts of a credential; `None` when it has none.
+    pub fn cram_contexts(
+        &self,
+        credential: &Credential,
+    ) -> Result<Option<HmacMd5Contexts>, StoreError> {
+        let Some(sealed) = &credential.cram_md5 else {
+            return Ok(None);
+        };
+        let octets = self.inner.seal.open_sealed(
+            Purpose::CramContexts,
+            &credential.id.to_octets(),
+            sealed,
+        )?;
+        let octets = octets.first_chunk().ok_or(StoreError::SealBroken)?;
+        Ok(Some(HmacMd5Contexts::from_bytes(octets)))
+    }
+
+    /// Adds an account with its passwords: all of it or nothing. Blocks for the derivations and the sync. If the name is an
+    /// address and not among `addresses`, it becomes the first of them.
+    pub fn add_account(
+        &self,
+        name: &str,
+        addresses: &[Address],
+        passwords: &[NewPassword],
+    ) -> Result<Arc<Account>, StoreError> {
+        if !name::acceptable(name) {
+            return Err(StoreError::NameInvalid {
+                name: name.to_owned(),
+            });
+        }
+        let lookup = LookupName::prepare(name);
+        if let Some(existing) = self.account(&lookup) {
+            return Err(StoreError::AccountExists {
+                name: existing.name.clone(),
+            });
+        }
+        let addresses = with_own_address(name, addresses);
+        let verifiers = self.derive(passwords)?;
+        self.change(&lookup, |db, seal| {
+            let id = rows::insert_account(db, name, &lookup, &addresses)?;
+            verifiers.iter().try_for_each(|(kind, verifiers)| {
+                rows::insert_credential(db, seal, id, *kind, verifiers)
+            })
+        })
+    }
+
+    /// Gives an account a password of one kind; the account's former credential of that kind is gone. Blocks like [`Self::add_account`].
+    pub fn set_password(&self, name: &str, new: NewPassword) -> Result<Arc<Account>, StoreError> {
+        let account = self.existing(name)?;
+        let verifiers = self.derive(&[new])?;
+        self.change(&account.lookup, |db, seal| {
+            verifiers.iter().try_for_each(|(kind, verifiers)| {
+                rows::delete_credential(db, account.id, *kind)?;
+                rows::insert_credential(db, seal, account.id, *kind, verifiers)
+            })
+        })
+    }
+
+    /// Switches an account on or off.
+    pub fn set_enabled(&self, name: &str, enabled: bool) -> Result<Arc<Account>, StoreError> {
+        let account = self.existing(name)?;
+        self.change(&account.lookup, |db, _| {
+            rows::set_enabled(db, account.id, enabled)
+        })
+    }
+
+    /// Lets one account act for another (authorization identity, RFC 4422 §3.4.1).
+    pub fn grant_acts_as(&self, name: &str, target: &str) -> Result<Arc<Account>, StoreError> {
+        let account = self.existing(name)?;
+        let target = self.existing(target)?;
+        self.change(&account.lookup, |db, _| {
+            rows::insert_acts_as(db, account.id, target.id)
+        })
+    }
+
+    fn existing(&self, name: &str) -> Result<Arc<Account>, StoreError> {
+        self.account(&LookupName::prepare(name))
+            .ok_or_else(|| StoreError::NoSuchAccount {
+                name: name.to_owned(),
+            })
+    }
+
+    fn derive(
+        &self,
+        passwords: &[NewPassword],
+    ) -> Result<Vec<(CredentialKind, Verifiers)>, StoreError> {
+        passwords
+            .iter()
+            .map(|new| {
+                Ok((
+                    new.kind,
+                    Verifiers::derive(&new.password, new.kind, self.inner.costs)?,
+                ))
+            })
+            .collect()
+    }
+
+    /// Changes one account on disk, then in memory. The database's lock is held over both, so that changes become visible in the order
+    /// they were made.
+    fn change(
+        &self,
+        lookup: &LookupName,
+        work: impl FnOnce(&Connection, &SealKey) -> Result<(), rows::RowError>,
+    ) -> Result<Arc<Account>, StoreError> {
+        let inner = &*self.inner;
+        let failed = |source| StoreError::Database {
+            path: inner.path.clone(),
+            source,
+        };
+        let mut db = self.database();
+        let transaction = db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        work(&transaction, &inner.seal).map_err(|error| match error {
+            rows::RowError::Sqlite(source) => failed(source),
+            rows::RowError::Store(error) => error,
+        })?;
+        let account = Arc::new(rows::load(&transaction, &inner.path, lookup)?);
+        transaction.commit().map_err(failed)?;
+        inner
+            .view
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(Arc::clone(&account));
+        Ok(account)
+    }
+
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.inner
+            .view
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn database(&self) -> MutexGuard<'_, Connection> {
+        // A panic in the middle of a change rolled its transaction back; the connection is as good as before.
+        self.inner.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl View {
+    fn put(&mut self, account: Arc<Account>) {
+        for (kind, count) in CredentialKind::ALL.iter().zip(&mut self.credentials) {
+            *count += account.credentials_of(*kind);
+        }
+        let Some(former) = self.accounts.insert(account.lookup.clone(), account) else {
+            return;
+        };
+        for (kind, count) in CredentialKind::ALL.iter().zip(&mut self.credentials) {
+            *count -= former.credentials_of(*kind);
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.inner.path.display())
+    }
+}
+
+fn with_own_address(name: &str, addresses: &[Address]) -> Vec<Address> {
+    let own = Address::parse(name)
+        .ok()
+        .filter(|own| !addresses.contains(own));
+    own.into_iter().chain(addresses.iter().cloned()).collect()
+}

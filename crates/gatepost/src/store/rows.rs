@@ -1,0 +1,290 @@
+//! The rows behind accounts: every SQL statement but the schema.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use gatepost_sasl::ScramVerifier;
+use gatepost_smtp::path::Address;
+use rusqlite::{Connection, ErrorCode, Row, params};
+
+use super::account::{Account, AccountId, Credential, CredentialId, CredentialKind};
+use super::error::StoreError;
+use super::name::LookupName;
+use super::password_hash::PasswordHash;
+use super::seal::{Purpose, SealKey};
+use super::verifiers::Verifiers;
+
+/// What can go wrong while rows are written.
+pub(super) enum RowError {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for RowError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for RowError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Opens the database for this process alone.
+pub(super) fn connect(path: &Path, wait: Duration) -> Result<Connection, StoreError> {
+    let open = || {
+        let db = Connection::open(path)?;
+        db.busy_timeout(wait)?;
+        // Exclusive before WAL: then SQLite needs no shared memory, and the first statement takes the lock for good.
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "foreign_keys", "ON")?;
+        db.pragma_update(None, "secure_delete", "ON")?;
+        db.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+        Ok(db)
+    };
+    open().map_err(|source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse {
+            path: path.to_owned(),
+        },
+        _ => StoreError::Database {
+            path: path.to_owned(),
+            source,
+        },
+    })
+}
+
+/// Whether the database belongs to the key of which `check` is derived; a new database takes it.
+pub(super) fn sealed_with(db: &Connection, check: &[u8]) -> rusqlite::Result<bool> {
+    db.execute(
+        "INSERT INTO meta (key, value) VALUES ('seal-check', ?1) ON CONFLICT DO NOTHING",
+        [check],
+    )?;
+    db.query_row(
+        "SELECT value = ?1 FROM meta WHERE key = 'seal-check'",
+        [check],
+        |row| row.get(0),
+    )
+}
+
+pub(super) fn load_all(db: &Connection, path: &Path) -> Result<Vec<Account>, StoreError> {
+    let failed = |source| StoreError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let lookups = || -> rusqlite::Result<Vec<String>> {
+        db.prepare("SELECT lookup FROM account")?
+            .query_map([], |row| row.get(0))?
+            .collect()
+    };
+    lookups()
+        .map_err(failed)?
+        .iter()
+        .map(|lookup| load_prepared(db, path, lookup))
+        .collect()
+}
+
+pub(super) fn load(
+    db: &Connection,
+    path: &Path,
+    lookup: &LookupName,
+) -> Result<Account, StoreError> {
+    load_prepared(db, path, lookup.as_str())
+}
+
+fn load_prepared(db: &Connection, path: &Path, lookup: &str) -> Result<Account, StoreError> {
+    let failed = |source| StoreError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let (id, name, enabled): (i64, String, bool) = db
+        .prepare_cached("SELECT id, name, enabled FROM account WHERE lookup = ?1")
+        .and_then(|mut query| {
+            query.query_row([lookup], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        })
+        .map_err(failed)?;
+    let damaged = |what| StoreError::Damaged {
+        what,
+        account: name.clone(),
+    };
+    let addresses = strings(
+        db,
+        "SELECT address FROM address WHERE account = ?1 ORDER BY position",
+        id,
+    )
+    .map_err(failed)?;
+    let addresses: Result<_, _> = addresses
+        .iter()
+        .map(|address| Address::parse(address).map_err(|_| damaged("address")))
+        .collect();
+    let credentials = stored_credentials(db, id).map_err(failed)?;
+    let credentials: Result<_, _> = credentials
+        .into_iter()
+        .map(|stored| stored.parse().ok_or_else(|| damaged("verifier")))
+        .collect();
+    let acts_as = targets(db, id).map_err(failed)?;
+    Ok(Account {
+        id: AccountId::from(id),
+        lookup: LookupName::prepare(&name),
+        addresses: addresses?,
+        enabled,
+        credentials: credentials?,
+        acts_as,
+        name,
+    })
+}
+
+fn strings(db: &Connection, sql: &str, account: i64) -> rusqlite::Result<Vec<String>> {
+    db.prepare_cached(sql)?
+        .query_map([account], |row| row.get(0))?
+        .collect()
+}
+
+fn targets(db: &Connection, account: i64) -> rusqlite::Result<Vec<AccountId>> {
+    db.prepare_cached("SELECT target FROM acts_as WHERE account = ?1 ORDER BY target")?
+        .query_map([account], |row| row.get::<_, i64>(0).map(AccountId::from))?
+        .collect()
+}
+
+struct StoredCredential {
+    id: i64,
+    kind: String,
+    label: String,
+    password_hash: String,
+    scram_sha_256: String,
+    cram_md5: Option<Vec<u8>>,
+}
+
+impl StoredCredential {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            kind: row.get(1)?,
+            label: row.get(2)?,
+            password_hash: row.get(3)?,
+            scram_sha_256: row.get(4)?,
+            cram_md5: row.get(5)?,
+        })
+    }
+
+    fn parse(self) -> Option<Credential> {
+        Some(Credential {
+            id: CredentialId::from(self.id),
+            kind: CredentialKind::parse(&self.kind)?,
+            label: self.label,
+            password_hash: PasswordHash::parse(&self.password_hash)?,
+            scram_sha_256: ScramVerifier::parse(&self.scram_sha_256).ok()?,
+            cram_md5: self.cram_md5,
+        })
+    }
+}
+
+fn stored_credentials(db: &Connection, account: i64) -> rusqlite::Result<Vec<StoredCredential>> {
+    db.prepare_cached(
+        "SELECT id, kind, label, password_hash, scram_sha_256, cram_md5 FROM credential WHERE account = ?1 ORDER BY id",
+    )?
+    .query_map([account], StoredCredential::read)?
+    .collect()
+}
+
+pub(super) fn insert_account(
+    db: &Connection,
+    name: &str,
+    lookup: &LookupName,
+    addresses: &[Address],
+) -> Result<AccountId, RowError> {
+    db.execute(
+        "INSERT INTO account (name, lookup, created) VALUES (?1, ?2, ?3)",
+        params![name, lookup.as_str(), now()],
+    )?;
+    let id = db.last_insert_rowid();
+    for (position, address) in addresses.iter().enumerate() {
+        let position = i64::try_from(position).unwrap_or(i64::MAX);
+        db.execute(
+            "INSERT INTO address (account, position, address) VALUES (?1, ?2, ?3)",
+            params![id, position, address.to_string()],
+        )?;
+    }
+    Ok(AccountId::from(id))
+}
+
+pub(super) fn insert_credential(
+    db: &Connection,
+    seal: &SealKey,
+    account: AccountId,
+    kind: CredentialKind,
+    verifiers: &Verifiers,
+) -> Result<(), RowError> {
+    db.execute(
+        "INSERT INTO credential (account, kind, label, prep, password_hash, scram_sha_256, created) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            account.number(),
+            kind.as_str(),
+            verifiers.prepared.as_str(),
+            verifiers.password_hash.to_phc()?,
+            verifiers.scram.to_text().as_str(),
+            now()
+        ],
+    )?;
+    let id = CredentialId::from(db.last_insert_rowid());
+    if let Some(contexts) = &verifiers.cram_md5 {
+        // Sealed to its row's number, which exists only now: moved to another row, it does not open.
+        let sealed = seal.seal(
+            Purpose::CramContexts,
+            &id.to_octets(),
+            contexts.to_bytes().as_ref(),
+        )?;
+        db.execute(
+            "UPDATE credential SET cram_md5 = ?1 WHERE id = ?2",
+            params![sealed, id.number()],
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn delete_credential(
+    db: &Connection,
+    account: AccountId,
+    kind: CredentialKind,
+) -> Result<(), RowError> {
+    db.execute(
+        "DELETE FROM credential WHERE account = ?1 AND label = ?2",
+        params![account.number(), kind.as_str()],
+    )?;
+    Ok(())
+}
+
+pub(super) fn set_enabled(
+    db: &Connection,
+    account: AccountId,
+    enabled: bool,
+) -> Result<(), RowError> {
+    db.execute(
+        "UPDATE account SET enabled = ?2 WHERE id = ?1",
+        params![account.number(), enabled],
+    )?;
+    Ok(())
+}
+
+pub(super) fn insert_acts_as(
+    db: &Connection,
+    account: AccountId,
+    target: AccountId,
+) -> Result<(), RowError> {
+    db.execute(
+        "INSERT INTO acts_as (account, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        [account.number(), target.number()],
+    )?;
+    Ok(())
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
