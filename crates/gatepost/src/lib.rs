@@ -7,6 +7,7 @@
 //!
 //! - ground: [`config`] [`observe`] [`store`]
 //! - decisions: [`policy`] [`message`]
+//! - services: [`auth`]
 //! - edges: [`net`]
 //! - root: [`cli`]
 
@@ -20,6 +21,7 @@
     )
 )]
 
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod message;

@@ -1,0 +1,36 @@
+//! What a connection is, as far as proving an identity goes.
+
+use std::net::IpAddr;
+
+use gatepost_sasl::{ChannelBindings, Mechanism, Needs, VerifierKind};
+
+/// A connection's protection and the rules of the listener it came in by.
+#[derive(Debug, Clone, Default)]
+pub struct Channel {
+    /// TLS is active.
+    pub tls: bool,
+    /// It came in by a legacy listener: old devices on a trusted network.
+    pub legacy: bool,
+    /// What the TLS connection can be bound by.
+    pub bindings: ChannelBindings,
+}
+
+impl Channel {
+    /// Whether a mechanism may be used at all here, whoever the user is (PROTOCOL 0.2): nothing that shows the password in clear and no
+    /// CRAM-MD5 outside the legacy lane, nothing that binds to a TLS that is not there.
+    pub fn permits(&self, mechanism: &Mechanism) -> bool {
+        let in_clear = mechanism.exposes_password && !self.tls;
+        let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
+        let bound = mechanism.binds_channel && self.bindings == ChannelBindings::default();
+        (self.legacy || !(in_clear || weak)) && !bound
+    }
+}
+
+/// Who is at the other end of an exchange.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The address it connects from.
+    pub address: IpAddr,
+    /// The connection.
+    pub channel: Channel,
+}

@@ -1,0 +1,152 @@
+//! One exchange, from AUTH to its end, for any protocol: SMTP is one caller.
+//!
+//! ```text
+//!   Exchange::open(authenticator, peer, mechanism) ──> Exchange and ServerParams
+//!       the caller runs the mechanism; for each Question:  exchange.answer(question).await ──> Answer
+//!   exchange.close(End)                                 how the mechanism said it ended
+//! ```
+//!
+//! The exchange holds the guard's ticket and settles it: as soon as a directory judges, or when it is closed with the mechanism's own judgement (a
+//! SCRAM proof). Dropped, it counts as aborted. Every answer comes within [`DEADLINE`] plus the guard's patience.
+
+use std::time::Duration;
+
+use gatepost_sasl::{Answer, Mechanism, PassThroughStep, Question, Refusal, ServerParams, Verdict};
+use tokio::time;
+
+use super::Authenticator;
+use super::channel::Peer;
+use super::directory::Asker;
+use super::guard::{Admission, Fingerprint, Ticket};
+use super::hash::Lane;
+
+/// Longest time a directory gets for one answer; then it is [`Answer::Unavailable`].
+pub const DEADLINE: Duration = Duration::from_secs(20);
+/// Octets of randomness in a nonce.
+const NONCE_LEN: usize = 18;
+
+/// A running exchange.
+pub struct Exchange {
+    authenticator: Authenticator,
+    peer: Peer,
+    /// Until something is judged.
+    ticket: Option<Ticket>,
+    lane: Lane,
+}
+
+/// How the mechanism ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With a proven identity.
+    Won,
+    /// Refused.
+    Lost(Refusal),
+    /// Cancelled, or the connection ended.
+    Aborted,
+}
+
+impl Exchange {
+    /// Begins an exchange. Refused when the mechanism is not to be had on this channel (any more), whoever the user is.
+    pub fn open(
+        authenticator: &Authenticator,
+        peer: Peer,
+        mechanism: &'static Mechanism,
+    ) -> Result<(Self, ServerParams), Refusal> {
+        if !authenticator.offers(mechanism, &peer.channel) {
+            return Err(Refusal::MechanismTooWeak);
+        }
+        let params = ServerParams {
+            host: authenticator.hostname().to_owned(),
+            nonce: nonce()?,
+            channel_bindings: peer.channel.bindings.clone(),
+            plus_offered: authenticator.offers_bound(&peer.channel),
+        };
+        let ticket = Some(authenticator.guard().open(peer.address));
+        Ok((
+            Self {
+                authenticator: authenticator.clone(),
+                peer,
+                ticket,
+                lane: Lane::Strangers,
+            },
+            params,
+        ))
+    }
+
+    /// Answers a question of the mechanism, not before the guard allows it. Dropping the future takes the question back.
+    pub async fn answer(&mut self, question: Question) -> Answer {
+        if !self.admitted(&question).await {
+            return Answer::Unavailable;
+        }
+        let asker = Asker {
+            channel: self.peer.channel.clone(),
+            network: super::guard::network(self.peer.address),
+            lane: self.lane,
+        };
+        let answering = self.authenticator.directory().answer(&question, &asker);
+        let answer = time::timeout(DEADLINE, answering)
+            .await
+            .unwrap_or(Answer::Unavailable);
+        if let Some(end) = judgement(&answer) {
+            self.settle(end, self.authenticator.fingerprint(&question));
+        }
+        answer
+    }
+
+    /// Ends the exchange as the mechanism did.
+    pub fn close(mut self, end: End) {
+        self.settle(end, None);
+    }
+
+    async fn admitted(&mut self, question: &Question) -> bool {
+        let (Some(ticket), Some(authcid)) = (&mut self.ticket, question.authcid()) else {
+            return true;
+        };
+        let account = self.authenticator.account_key(authcid);
+        match ticket.admit(account, time::Instant::now().into_std()) {
+            Admission::Known => self.lane = Lane::Known,
+            Admission::Now => {}
+            Admission::After(wait) => time::sleep(wait).await,
+            Admission::Later => return false,
+        }
+        true
+    }
+
+    fn settle(&mut self, end: End, secret: Option<Fingerprint>) {
+        let Some(ticket) = self.ticket.take() else {
+            return;
+        };
+        let now = time::Instant::now().into_std();
+        match end {
+            End::Won => ticket.won(now),
+            End::Lost(Refusal::CredentialsInvalid) => ticket.lost(secret, now),
+            // An empty field is no guess; whoever is refused for another reason proved his credential or was not judged.
+            End::Lost(_) | End::Aborted => ticket.aborted(),
+        }
+    }
+}
+
+/// The end that an answer decides by itself; a verifier leaves it to the mechanism.
+fn judgement(answer: &Answer) -> Option<End> {
+    match answer {
+        Answer::Verdict(verdict)
+        | Answer::Checked { verdict, .. }
+        | Answer::PassThrough(PassThroughStep::Done { verdict, .. }) => Some(match verdict {
+            Verdict::Accepted(_) => End::Won,
+            Verdict::Refused(refusal) => End::Lost(*refusal),
+        }),
+        Answer::TokenRefused { .. } => Some(End::Lost(Refusal::CredentialsInvalid)),
+        Answer::Verifier { .. }
+        | Answer::SecretKept
+        | Answer::PassThrough(_)
+        | Answer::Unavailable => None,
+    }
+}
+
+/// Printable, unique and not to be guessed (RFC 5802 §5.1, RFC 2195 §2).
+fn nonce() -> Result<String, Refusal> {
+    use base64::Engine as _;
+    let mut octets = [0_u8; NONCE_LEN];
+    getrandom::fill(&mut octets).map_err(|_| Refusal::Unavailable)?;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(octets))
+}

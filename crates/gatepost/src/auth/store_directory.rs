@@ -1,0 +1,364 @@
+//! The own accounts as a directory.
+//!
+//! **Fence.** A legacy credential works on legacy listeners and nowhere else. A person's password is never compared with one that crossed the network in
+//! clear. On a legacy listener the credential made for it comes first.
+//!
+//! **Indistinguishable.** Whoever lacks the credential asked for, be it because the account does not exist, is checked against one that nobody can open:
+//! the same number of hashes, the same salt and contexts each time, also after a restart (SCR-18, CRAM-09, PLAIN-09). That an account is disabled
+//! is said only after its right credential.
+//!
+//! **Speed.** SCRAM and CRAM-MD5 are answered from memory without leaving the thread. A password seen right within the last minutes costs one keyed
+//! hash; any other goes to the hash pool.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use gatepost_sasl::verifier::{fake_cram, fake_scram};
+use gatepost_sasl::{
+    Answer, Authcid, Authzid, Grant, Hash, Mechanism, Needs, Question, Refusal, Secret, Verdict,
+    Verifier, VerifierKind, prep,
+};
+
+use super::channel::Channel;
+use super::directory::{Answering, Asker, Directory};
+use super::hash::HashPool;
+use super::verified::VerifiedSecrets;
+use crate::store::password_hash::{PasswordHash, Workspace};
+use crate::store::verifiers::MAX_PASSWORD;
+use crate::store::{
+    Account, AccountId, Credential, CredentialId, CredentialKind, LookupName, Purpose, Store,
+    StoreError,
+};
+
+/// Told from other directories in keyed hashes.
+const NUMBER: u32 = 1;
+
+/// Answers from the [`Store`].
+pub struct StoreDirectory {
+    store: Store,
+    pool: HashPool,
+    verified: Arc<VerifiedSecrets>,
+    fake_key: Secret,
+    /// A hash no password is known for.
+    dummy: PasswordHash,
+}
+
+/// A password hash to try.
+#[derive(Clone)]
+struct Candidate {
+    hash: PasswordHash,
+    /// Whose it is; `None` for the dummy, which opens nothing.
+    of: Option<(AccountId, CredentialId)>,
+}
+
+impl StoreDirectory {
+    /// A directory over the store, hashing on the pool. Hashes once: not for async threads.
+    pub fn new(store: Store, pool: HashPool) -> Result<Self, StoreError> {
+        let seal = store.seal();
+        let mut nobody = [0_u8; 32];
+        getrandom::fill(&mut nobody).map_err(|_| StoreError::Crypto("no random octets"))?;
+        Ok(Self {
+            verified: Arc::new(VerifiedSecrets::new(
+                &seal.derive(Purpose::VerifiedSecrets),
+                NUMBER,
+            )),
+            fake_key: Secret::new(seal.derive(Purpose::FakeVerifiers).as_slice()),
+            dummy: PasswordHash::derive(&nobody, store.costs().argon2)?,
+            store,
+            pool,
+        })
+    }
+
+    async fn password(
+        &self,
+        authcid: &Authcid,
+        authzid: Option<&Authzid>,
+        password: &Secret,
+        asker: &Asker,
+    ) -> Verdict {
+        let octets = password.expose();
+        if octets.iter().all(|octet| *octet == 0) {
+            // Refused before any directory (T-25): some take an empty password for an anonymous success.
+            return Verdict::Refused(Refusal::CredentialsEmpty);
+        }
+        if octets.len() > MAX_PASSWORD {
+            return Verdict::Refused(Refusal::CredentialsInvalid);
+        }
+        let name = LookupName::prepare(authcid.as_str());
+        let account = self.store.account(&name);
+        let candidates = self.candidates(account.as_deref(), &asker.channel);
+        let proven = match self.remembered(&candidates, octets) {
+            Some(credential) => Some(credential),
+            None => match self.hash(candidates, password.clone(), asker).await {
+                Ok(proven) => proven,
+                Err(refusal) => return Verdict::Refused(refusal),
+            },
+        };
+        // The account as it is now, not as it was before the hash: its password may have changed meanwhile.
+        let account = self.store.account(&name);
+        let credential = account.as_deref().and_then(|account| {
+            account
+                .credentials
+                .iter()
+                .find(|credential| proven == Some((account.id, credential.id)))
+        });
+        match (account.as_deref(), credential) {
+            (Some(account), Some(credential)) => self.verdict(account, credential, authzid),
+            _ => Verdict::Refused(Refusal::CredentialsInvalid),
+        }
+    }
+
+    /// At least one hash for each kind of credential this channel takes: a real one, or the dummy where there is none.
+    fn candidates(&self, account: Option<&Account>, channel: &Channel) -> Vec<Candidate> {
+        let mut candidates = Vec::with_capacity(CredentialKind::ALL.len());
+        for kind in shown_passwords(channel) {
+            let before = candidates.len();
+            for (account, credential) in credentials(account, *kind) {
+                let of = Some((account.id, credential.id));
+                candidates.push(Candidate {
+                    hash: credential.password_hash.clone(),
+                    of,
+                });
+            }
+            if candidates.len() == before {
+                candidates.push(Candidate {
+                    hash: self.dummy.clone(),
+                    of: None,
+                });
+            }
+        }
+        candidates
+    }
+
+    fn remembered(
+        &self,
+        candidates: &[Candidate],
+        password: &[u8],
+    ) -> Option<(AccountId, CredentialId)> {
+        let now = Instant::now();
+        candidates
+            .iter()
+            .filter_map(|candidate| candidate.of)
+            .find(|(account, credential)| {
+                self.verified
+                    .holds(&self.verified.fact(*account, *credential, password), now)
+            })
+    }
+
+    /// Tries the password against all candidates on the hash pool.
+    async fn hash(
+        &self,
+        candidates: Vec<Candidate>,
+        password: Secret,
+        asker: &Asker,
+    ) -> Result<Option<(AccountId, CredentialId)>, Refusal> {
+        let verified = Arc::clone(&self.verified);
+        let work =
+            move |workspace: &mut Workspace| try_all(&candidates, &password, &verified, workspace);
+        match self.pool.run(asker.lane, asker.network, work).await {
+            Ok(Ok(proven)) => Ok(proven),
+            Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
+        }
+    }
+
+    fn scram(&self, authcid: &Authcid, authzid: Option<&Authzid>, channel: &Channel) -> Answer {
+        let name = LookupName::prepare(authcid.as_str());
+        let account = self.store.account(&name);
+        let kinds = kinds(channel);
+        let found = kinds
+            .iter()
+            .flat_map(|kind| credentials(account.as_deref(), *kind))
+            .next();
+        if let Some((account, credential)) = found {
+            let verdict = self.verdict(account, credential, authzid);
+            return Answer::Verifier {
+                verifier: Verifier::Scram(credential.scram_sha_256.clone()),
+                verdict,
+            };
+        }
+        match fake_scram(
+            &self.fake_key,
+            name.as_str(),
+            Hash::Sha256,
+            self.store.costs().scram_iterations,
+        ) {
+            Ok(verifier) => Answer::Verifier {
+                verifier: Verifier::Scram(verifier),
+                verdict: Verdict::Refused(Refusal::CredentialsInvalid),
+            },
+            Err(_) => Answer::Unavailable,
+        }
+    }
+
+    fn cram_md5(&self, authcid: &Authcid, authzid: Option<&Authzid>, channel: &Channel) -> Answer {
+        let name = LookupName::prepare(authcid.as_str());
+        let account = self.store.account(&name);
+        let legacy = if channel.legacy {
+            account.as_deref()
+        } else {
+            None
+        };
+        for (account, credential) in credentials(legacy, CredentialKind::Legacy) {
+            match self.store.cram_contexts(credential) {
+                Ok(Some(contexts)) => {
+                    let verdict = self.verdict(account, credential, authzid);
+                    return Answer::Verifier {
+                        verifier: Verifier::CramMd5(contexts),
+                        verdict,
+                    };
+                }
+                Ok(None) => {}
+                Err(_) => return Answer::Unavailable,
+            }
+        }
+        let verifier = Verifier::CramMd5(fake_cram(&self.fake_key, name.as_str()));
+        Answer::Verifier {
+            verifier,
+            verdict: Verdict::Refused(Refusal::CredentialsInvalid),
+        }
+    }
+
+    /// What becomes of a client that proves this credential.
+    fn verdict(
+        &self,
+        account: &Account,
+        credential: &Credential,
+        authzid: Option<&Authzid>,
+    ) -> Verdict {
+        if !account.enabled {
+            return Verdict::Refused(Refusal::AccountDisabled);
+        }
+        let Some(acts_as) = self.acts_as(account, authzid) else {
+            return Verdict::Refused(Refusal::CredentialsInvalid);
+        };
+        Verdict::Accepted(Grant {
+            login: account.name.clone(),
+            acts_as,
+            credential: credential.label.clone(),
+        })
+    }
+
+    /// The name acted for: the own one, or another enabled account's that was granted (RFC 4422 §3.4.1).
+    fn acts_as(&self, account: &Account, authzid: Option<&Authzid>) -> Option<String> {
+        let Some(authzid) = authzid else {
+            return Some(account.name.clone());
+        };
+        let wanted = LookupName::prepare(authzid.as_str());
+        if wanted == account.lookup {
+            return Some(account.name.clone());
+        }
+        let target = self.store.account(&wanted)?;
+        (target.enabled && account.acts_as.contains(&target.id)).then(|| target.name.clone())
+    }
+}
+
+impl Directory for StoreDirectory {
+    fn answer<'a>(&'a self, question: &'a Question, asker: &'a Asker) -> Answering<'a> {
+        Box::pin(async move {
+            match question {
+                Question::Password {
+                    authcid,
+                    authzid,
+                    password,
+                    ..
+                } => {
+                    match self
+                        .password(authcid, authzid.as_ref(), password, asker)
+                        .await
+                    {
+                        Verdict::Refused(Refusal::Unavailable) => Answer::Unavailable,
+                        verdict => Answer::Verdict(verdict),
+                    }
+                }
+                Question::Verifier {
+                    mechanism,
+                    authcid,
+                    authzid,
+                } => match mechanism.needs {
+                    Needs::Verifier(VerifierKind::Scram(Hash::Sha256)) => {
+                        self.scram(authcid, authzid.as_ref(), &asker.channel)
+                    }
+                    Needs::Verifier(VerifierKind::CramMd5) => {
+                        self.cram_md5(authcid, authzid.as_ref(), &asker.channel)
+                    }
+                    _ => Answer::Unavailable,
+                },
+                _ => Answer::Unavailable,
+            }
+        })
+    }
+
+    fn completes(&self, mechanism: &Mechanism, channel: &Channel) -> bool {
+        let has =
+            |kinds: &[CredentialKind]| kinds.iter().any(|kind| self.store.has_credential(*kind));
+        match mechanism.needs {
+            Needs::Password => has(shown_passwords(channel)),
+            Needs::Verifier(VerifierKind::Scram(Hash::Sha256)) => has(kinds(channel)),
+            Needs::Verifier(VerifierKind::CramMd5) => {
+                channel.legacy && has(&[CredentialKind::Legacy])
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The kinds of credential that work on a channel, the one made for it first.
+fn kinds(channel: &Channel) -> &'static [CredentialKind] {
+    if channel.legacy {
+        &[CredentialKind::Legacy, CredentialKind::Password]
+    } else {
+        &[CredentialKind::Password]
+    }
+}
+
+/// Those that a password shown on this channel may be compared with.
+fn shown_passwords(channel: &Channel) -> &'static [CredentialKind] {
+    match (channel.tls, channel.legacy) {
+        (true, _) => kinds(channel),
+        (false, true) => &[CredentialKind::Legacy],
+        (false, false) => &[],
+    }
+}
+
+fn credentials(
+    account: Option<&Account>,
+    kind: CredentialKind,
+) -> impl Iterator<Item = (&Account, &Credential)> {
+    account
+        .into_iter()
+        .flat_map(|account| {
+            account
+                .credentials
+                .iter()
+                .map(move |credential| (account, credential))
+        })
+        .filter(move |(_, credential)| credential.kind == kind)
+}
+
+/// Runs on the pool. The forms of the password in constant order (PREP-03), each against every candidate.
+fn try_all(
+    candidates: &[Candidate],
+    password: &Secret,
+    verified: &VerifiedSecrets,
+    workspace: &mut Workspace,
+) -> Result<Option<(AccountId, CredentialId)>, StoreError> {
+    let fact = |(account, credential)| verified.fact(account, credential, password.expose());
+    // Someone with the same password may have been hashed while this one waited: a client with many sessions costs one hash.
+    let known = candidates
+        .iter()
+        .filter_map(|candidate| candidate.of)
+        .find(|of| verified.holds(&fact(*of), Instant::now()));
+    if known.is_some() {
+        return Ok(known);
+    }
+    for form in prep::password_forms(password.expose()) {
+        for candidate in candidates {
+            let matches = candidate.hash.matches(form.expose(), workspace)?;
+            if let (true, Some(of)) = (matches, candidate.of) {
+                verified.learn(fact(of), Instant::now());
+                return Ok(Some(of));
+            }
+        }
+    }
+    Ok(None)
+}
