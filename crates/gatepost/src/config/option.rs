@@ -174,6 +174,8 @@ pub static OPTIONS: &[ConfigOption] = &[
 
 #[cfg(test)]
 mod tests {
+    use gatepost_sasl::mechanism::{ALL, by_name};
+
     use super::*;
 
     #[test]
@@ -190,6 +192,18 @@ mod tests {
             }
             assert!(option.text.ends_with('.'), "{path}: a sentence");
         }
+    }
+
+    #[test]
+    fn every_mechanism_can_be_chosen_for_a_smarthost() {
+        let option = find("route.auth", "mechanism").unwrap();
+        let Kind::Word(words) = option.kind else {
+            panic!("words");
+        };
+        let mut chosen: Vec<_> = words.iter().filter_map(|word| by_name(word)).collect();
+        assert_eq!(chosen.len(), words.len());
+        chosen.retain(|mechanism| ALL.contains(mechanism));
+        assert_eq!(chosen.len(), ALL.len());
     }
 
     fn split(table: &str) -> Option<(&str, &str)> {

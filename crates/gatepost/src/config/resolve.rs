@@ -327,7 +327,7 @@ impl Resolver<'_> {
         let password_file = table.path("password_file", self.base, self.faults);
         let mechanism = table.text("mechanism", self.faults);
         Some(RouteAuth {
-            mechanism: mechanism.map(|name| name.value.to_ascii_uppercase()),
+            mechanism: mechanism.and_then(|name| gatepost_sasl::mechanism::by_name(&name.value)),
             user: user?.value,
             password_file: password_file?.value,
         })

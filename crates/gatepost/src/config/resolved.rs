@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatepost_sasl::Mechanism;
+
 use crate::config::network::Network;
 use crate::config::pattern::Pattern;
 
@@ -147,8 +149,8 @@ pub enum RouteTls {
 /// How to authenticate to a next hop.
 #[derive(Debug, Clone)]
 pub struct RouteAuth {
-    /// The only mechanism to use, a SASL name in upper case; the strongest one offered when absent.
-    pub mechanism: Option<String>,
+    /// The only mechanism to use; the strongest one offered when absent.
+    pub mechanism: Option<&'static Mechanism>,
     /// Authentication identity.
     pub user: String,
     /// File that holds the password and nothing else; one trailing line end is not part of it.

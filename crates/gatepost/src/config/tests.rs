@@ -83,7 +83,7 @@ fn a_whole_file_is_read_as_written() {
     assert_eq!(smarthost.tls, RouteTls::StartTls);
     assert_eq!(smarthost.hosts[1].host, "2001:db8::1");
     let auth = smarthost.auth.as_ref().unwrap();
-    assert_eq!(auth.mechanism.as_deref(), Some("SCRAM-SHA-256"));
+    assert_eq!(auth.mechanism.map(|it| it.name), Some("SCRAM-SHA-256"));
     assert_eq!(auth.password_file, Path::new("/etc/gatepost/next.secret"));
 }
 

@@ -64,7 +64,7 @@ fn render(format: LogFormat, at: SystemTime, event: &Event) -> String {
     line.text("event", record.name());
     record.fields(&mut line);
     if let Some(reason) = record.reason() {
-        line.text("reason", reason.as_str());
+        line.text("reason", reason);
     }
     if format == LogFormat::Json {
         line.text.push('}');

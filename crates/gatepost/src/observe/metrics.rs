@@ -145,13 +145,7 @@ impl Counters {
     }
 
     fn count(&self, event: &Event) {
-        let reason = (
-            "reason",
-            event
-                .record()
-                .reason()
-                .map_or("none", |reason| reason.as_str()),
-        );
+        let reason = ("reason", event.record().reason().unwrap_or("none"));
         match event {
             Event::AuthAttempt(it) => {
                 let labels = [

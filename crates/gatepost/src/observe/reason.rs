@@ -125,6 +125,22 @@ reasons! {
     Internal => "internal",
 }
 
+impl From<gatepost_sasl::Refusal> for Reason {
+    fn from(refusal: gatepost_sasl::Refusal) -> Self {
+        use gatepost_sasl::Refusal;
+        match refusal {
+            Refusal::CredentialsInvalid => Self::CredentialsInvalid,
+            Refusal::CredentialsEmpty => Self::CredentialsEmpty,
+            Refusal::Malformed => Self::Malformed,
+            Refusal::Unavailable => Self::Unavailable,
+            Refusal::AccountDisabled => Self::AccountDisabled,
+            Refusal::PasswordExpired => Self::PasswordExpired,
+            Refusal::TransitionNeeded => Self::TransitionNeeded,
+            Refusal::MechanismTooWeak => Self::MechanismTooWeak,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,8 +81,8 @@ impl Record for DeliveryAttempt {
         }
     }
 
-    fn reason(&self) -> Option<Reason> {
-        Some(self.reason)
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason.as_str())
     }
 
     fn fields(&self, to: &mut dyn Fields) {

@@ -16,8 +16,6 @@ pub use session::{
     QuirkSeen, TlsFailed,
 };
 
-use super::reason::Reason;
-
 macro_rules! events {
     ($($name:ident,)+) => {
         /// Something that happened.
@@ -92,8 +90,8 @@ pub trait Record {
         Level::Info
     }
 
-    /// Why, where there is a why.
-    fn reason(&self) -> Option<Reason> {
+    /// Why, where there is a why: one of a closed set of words, [`Reason`](super::reason::Reason) or the label of a refusal.
+    fn reason(&self) -> Option<&'static str> {
         None
     }
 

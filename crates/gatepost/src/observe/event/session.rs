@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use gatepost_smtp::Refusal;
+
 use super::{Fields, Level, Record};
 use crate::observe::reason::Reason;
 
@@ -104,10 +106,8 @@ pub struct CommandRefused {
     pub id: String,
     /// The verb, or what stood in its place: constant words only.
     pub command: &'static str,
-    /// The reply code sent.
-    pub code: u16,
     /// Why.
-    pub reason: Reason,
+    pub refusal: Refusal,
     /// The account, when authenticated.
     pub account: Option<String>,
     /// What exactly, without secrets.
@@ -168,8 +168,8 @@ impl Record for ConnectionRefused {
         "connection-refused"
     }
 
-    fn reason(&self) -> Option<Reason> {
-        Some(self.reason)
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason.as_str())
     }
 
     fn fields(&self, to: &mut dyn Fields) {
@@ -184,8 +184,8 @@ impl Record for ConnectionClosed {
         "connection-closed"
     }
 
-    fn reason(&self) -> Option<Reason> {
-        Some(self.reason)
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason.as_str())
     }
 
     fn fields(&self, to: &mut dyn Fields) {
@@ -203,8 +203,8 @@ impl Record for TlsFailed {
         "tls-failed"
     }
 
-    fn reason(&self) -> Option<Reason> {
-        Some(self.reason)
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason.as_str())
     }
 
     fn fields(&self, to: &mut dyn Fields) {
@@ -221,8 +221,8 @@ impl Record for AuthAttempt {
         "auth"
     }
 
-    fn reason(&self) -> Option<Reason> {
-        Some(self.reason)
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason.as_str())
     }
 
     fn fields(&self, to: &mut dyn Fields) {
@@ -245,8 +245,8 @@ impl Record for CommandRefused {
         "refused"
     }
 
-    fn reason(&self) -> Option<Reason> {
-        Some(self.reason)
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.refusal.label())
     }
 
     fn fields(&self, to: &mut dyn Fields) {
@@ -255,7 +255,7 @@ impl Record for CommandRefused {
         to.text("session", &self.session);
         to.text("id", &self.id);
         to.text("command", self.command);
-        to.number("code", u64::from(self.code));
+        to.number("code", u64::from(self.refusal.code().value()));
         to.some("account", self.account.as_deref());
         to.some("detail", self.detail.as_deref());
     }
@@ -283,8 +283,8 @@ impl Record for MessageAccepted {
         "accepted"
     }
 
-    fn reason(&self) -> Option<Reason> {
-        Some(self.reason)
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason.as_str())
     }
 
     fn fields(&self, to: &mut dyn Fields) {
