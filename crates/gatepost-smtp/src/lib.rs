@@ -3,6 +3,8 @@
 //! [`server::ServerSession`] takes octets and facts and gives back octets and requests. There is no socket, clock, random
 //! number or log in this crate: whole dialogues run in microseconds, and every state can be reached by a test.
 //!
+//! [`client::ClientSession`] is the same from the other side.
+//!
 //! The grammar that both sides share stands beside them: [`reply`] (the only home of reply codes), [`path`], [`params`],
 //! [`xtext`], [`trace`] and [`quirk`].
 //!
@@ -17,6 +19,7 @@
     )
 )]
 
+pub mod client;
 pub mod params;
 pub mod path;
 pub mod quirk;
