@@ -2,14 +2,6 @@
 //!
 //! The program as a library, so that tests can run the real thing in their own process. The modules stand in layers: decisions, services,
 //! edges and the root, each using only those below it; `ARCHITECTURE.md` has the table, and a check enforces it.
-//! The program as a library, so that tests can run the real thing in their own process. The layers, from the ground up (a layer
-//! uses only those above it in this list):
-//!
-//! - ground: [`config`] [`observe`] [`store`]
-//! - decisions: [`policy`] [`message`]
-//! - services: [`auth`]
-//! - edges: [`net`]
-//! - root: [`cli`]
 
 #![cfg_attr(
     test,
@@ -24,6 +16,7 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod delivery;
 pub mod message;
 pub mod net;
 pub mod observe;

@@ -1,0 +1,138 @@
+//! The password for a next hop, kept in a file.
+//!
+//! The file is read whenever a connection is made, so that a changed password takes effect without a restart. Each
+//! content has a generation number: connections of another generation are not used again, and a lane that was paused
+//! because the password was refused opens when the number changes.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use gatepost_sasl::Secret;
+
+/// The longest password accepted, in octets: more is a wrong file.
+const MAX_OCTETS: usize = 64 * 1024;
+
+/// A file that holds a password and nothing else; one trailing line end is not part of it.
+#[derive(Debug)]
+pub struct PasswordFile {
+    path: PathBuf,
+    known: Mutex<(Secret, u64)>,
+}
+
+/// A password and its generation.
+#[derive(Debug, Clone)]
+pub struct Password {
+    /// The password.
+    pub secret: Secret,
+    /// Changes with every change of the file's content.
+    pub generation: u64,
+}
+
+/// Why there is no password.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordFault {
+    /// The file cannot be read.
+    #[error("password file {path}: {fault}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        fault: std::io::Error,
+    },
+    /// The file holds nothing, or far too much.
+    #[error("password file {path} does not hold a password")]
+    NoPassword {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+impl PasswordFile {
+    /// A password in this file, which need not be there yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            known: Mutex::new((Secret::new(Vec::new()), 0)),
+        }
+    }
+
+    /// Reads the password as it is now.
+    pub async fn read(&self) -> Result<Password, PasswordFault> {
+        let read = tokio::fs::read(&self.path).await;
+        let mut octets = read.map_err(|fault| PasswordFault::Unreadable {
+            path: self.path.clone(),
+            fault,
+        })?;
+        let line = octets.strip_suffix(b"\n").unwrap_or(&octets);
+        let length = line.strip_suffix(b"\r").unwrap_or(line).len();
+        octets.truncate(length);
+        if octets.is_empty() || octets.len() > MAX_OCTETS {
+            return Err(PasswordFault::NoPassword {
+                path: self.path.clone(),
+            });
+        }
+        let secret = Secret::new(octets);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.0.ct_eq(&secret) {
+            *known = (secret.clone(), known.1 + 1);
+        }
+        Ok(Password {
+            secret,
+            generation: known.1,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Directory(PathBuf);
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn directory(name: &str) -> Directory {
+        let path = std::env::temp_dir().join(format!("gatepost-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+
+    #[tokio::test]
+    async fn one_line_end_is_cut_and_changes_are_counted() {
+        let directory = directory("password-file");
+        let path = directory.0.join("password");
+        let file = PasswordFile::new(path.clone());
+        assert!(matches!(
+            file.read().await,
+            Err(PasswordFault::Unreadable { .. })
+        ));
+        let table: &[(&[u8], &[u8], u64)] = &[
+            (b"s3cret", b"s3cret", 1),
+            (b"s3cret\n", b"s3cret", 1),
+            (b"s3cret\r\n", b"s3cret", 1),
+            (b"s3cret\n\n", b"s3cret\n", 2),
+            (b" s3cret ", b" s3cret ", 3),
+            (b"s3cret", b"s3cret", 4),
+        ];
+        for (content, secret, generation) in table {
+            std::fs::write(&path, content).unwrap();
+            let password = file.read().await.unwrap();
+            assert_eq!(
+                (password.secret.expose(), password.generation),
+                (*secret, *generation),
+                "{content:?}"
+            );
+        }
+        for content in [Vec::new(), b"\n".to_vec(), vec![b'x'; MAX_OCTETS + 1]] {
+            std::fs::write(&path, content).unwrap();
+            assert!(matches!(
+                file.read().await,
+                Err(PasswordFault::NoPassword { .. })
+            ));
+        }
+    }
+}
