@@ -236,3 +236,6 @@ impl AwaitClientAnswer for AwaitPassword {
         ClientStep::Respond(response.into_bytes(), Box::new(AwaitOutcome))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,3 +111,110 @@ fn finish(context: &[u32; 4], message: &[u8]) -> [u8; 16] {
     }
     mac
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(octets: &[u8]) -> String {
+        octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    // RFC 2202 §2, all seven cases.
+    #[test]
+    fn published_hmac_md5_values() {
+        let counting: Vec<u8> = (1..=25).collect();
+        let cases: [(&[u8], &[u8], &str); 7] = [
+            (&[0x0b; 16], b"Hi There", "9294727a3638bb1c13f48ef8158bfc9d"),
+            (
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "750c783e6ab0b503eaa86e310a5db738",
+            ),
+            (&[0xaa; 16], &[0xdd; 50], "56be34521d144c88dbb8c733f0e8b3f6"),
+            (&counting, &[0xcd; 50], "697eaf0aca3a3aea3a75164746ffaa79"),
+            (
+                &[0x0c; 16],
+                b"Test With Truncation",
+                "56461ef2342edc00f9bab995690efd4c",
+            ),
+            (
+                &[0xaa; 80],
+                b"Test Using Larger Than Block-Size Key - Hash Key First",
+                "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd",
+            ),
+            (
+                &[0xaa; 80],
+                b"Test Using Larger Than Block-Size Key and Larger Than One Block-Size Data",
+                "6f630fad67cda0ee1fb1f562db3aa53e",
+            ),
+        ];
+        for (key, message, mac) in cases {
+            assert_eq!(hex(&HmacMd5Contexts::of_key(key).mac(message)), mac);
+        }
+    }
+
+    // CRAM-06: inner and outer contexts; Dovecot stores them the other way round, from its test suite.
+    #[test]
+    fn published_contexts() {
+        let long = "p".repeat(80);
+        for (password, inner, outer) in [
+            (
+                "tanstaaftanstaaf",
+                "54b21152711fb604ca3e035e7015116b",
+                "d06d4e1b26fccaa4b0b61801132340a3",
+            ),
+            (
+                "test",
+                "c7743304777dccd376f332bee68d2cf6",
+                "e02d374fde0dc75a17a557039a3a5338",
+            ),
+            (
+                "correct horse battery staple",
+                "938a03ccb3eebe1b64e0c243b569921c",
+                "09eae0fafdb8b11dde53f0031217a5c4",
+            ),
+            (
+                &long,
+                "a924aff6b5d832643f20bb42733881b9",
+                "a15074a09d09b7abc6ba02581de16e4e",
+            ),
+        ] {
+            let bytes = HmacMd5Contexts::derive(&Secret::new(password)).to_bytes();
+            assert_eq!(
+                hex(bytes.as_slice()),
+                format!("{inner}{outer}"),
+                "{password}"
+            );
+        }
+    }
+
+    #[test]
+    fn stored_contexts_are_read_back() {
+        let contexts = HmacMd5Contexts::of_key(b"tanstaaftanstaaf");
+        let read = HmacMd5Contexts::from_bytes(&contexts.to_bytes());
+        assert_eq!(read.to_bytes(), contexts.to_bytes());
+        assert_eq!(read.mac(b"x"), contexts.mac(b"x"));
+    }
+
+    #[test]
+    fn debug_output_shows_no_context() {
+        assert_eq!(
+            format!("{:?}", HmacMd5Contexts::of_key(b"test")),
+            "HmacMd5Contexts(..)"
+        );
+    }
+
+    proptest::proptest! {
+        /// Every length of key and message around the block borders, against the hmac crate.
+        #[test]
+        fn agrees_with_another_implementation(
+            key in proptest::collection::vec(proptest::num::u8::ANY, 0..150),
+            message in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        ) {
+            use hmac::Mac;
+            let theirs = crate::hash::keyed::<Md5>(&key).chain_update(&message).finalize().into_bytes();
+            proptest::prop_assert_eq!(HmacMd5Contexts::of_key(&key).mac(&message), <[u8; 16]>::from(theirs));
+        }
+    }
+}

@@ -62,3 +62,60 @@ pub fn fake_cram(key: &Secret, name: &str) -> HmacMd5Contexts {
 fn fake(hash: Hash, key: &Secret, labels: &[&str]) -> Vec<u8> {
     hash.hmac(key.expose(), labels.join("\0").as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Needs;
+    use crate::mechanism::CRAM_MD5;
+
+    fn key() -> Secret {
+        Secret::new([7; 32])
+    }
+
+    // SCR-18, CRAM-09, AUTH-27: pinned, because a fake that changed with a release would tell unknown names from known.
+    #[test]
+    fn fakes_are_the_same_for_ever() {
+        let scram = fake_scram(&key(), "nobody@example.com", Hash::Sha256, 10_000).unwrap();
+        assert_eq!(
+            scram.to_text().as_str(),
+            "SCRAM-SHA-256$10000:QEQGIOBubNBC5POChio0QQ==$n5PZIaF6YuAbAX9P3ZHAEfEZQiOTH2H+f6JguDARLVk=:+uNHTixgHJrT0NbRy9gVSgfxNXH503neX71/WAIpZAA="
+        );
+        let cram = fake_cram(&key(), "nobody@example.com").to_bytes();
+        let hex: String = cram.iter().map(|octet| format!("{octet:02x}")).collect();
+        assert_eq!(
+            hex,
+            "95e9b2a156da4686604b1394aa3087af300cec70aebaf6ea59e46a27048e28e1"
+        );
+    }
+
+    #[test]
+    fn fakes_differ_by_name_and_key() {
+        let salt = |key: &Secret, name| {
+            fake_scram(key, name, Hash::Sha256, 10_000)
+                .unwrap()
+                .salt()
+                .to_vec()
+        };
+        assert_eq!(salt(&key(), "a").len(), SALT_OCTETS);
+        assert_ne!(salt(&key(), "a"), salt(&key(), "b"));
+        assert_ne!(salt(&key(), "a"), salt(&Secret::new([8; 32]), "a"));
+        assert_ne!(
+            fake_cram(&key(), "a").to_bytes(),
+            fake_cram(&key(), "b").to_bytes()
+        );
+        let other_hash = fake_scram(&key(), "a", Hash::Sha512, 10_000).unwrap();
+        assert_ne!(salt(&key(), "a"), other_hash.salt());
+    }
+
+    #[test]
+    fn a_verifier_names_the_mechanisms_it_serves() {
+        let cram = Verifier::CramMd5(fake_cram(&key(), "a"));
+        assert_eq!(CRAM_MD5.needs, Needs::Verifier(cram.kind()));
+        let scram = Verifier::Scram(fake_scram(&key(), "a", Hash::Sha256, 10_000).unwrap());
+        assert_eq!(
+            crate::mechanism::SCRAM_SHA_256.needs,
+            Needs::Verifier(scram.kind())
+        );
+    }
+}
