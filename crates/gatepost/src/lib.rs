@@ -21,4 +21,5 @@ pub mod message;
 pub mod net;
 pub mod observe;
 pub mod policy;
+pub mod queue;
 pub mod store;

@@ -1,0 +1,236 @@
+//! The life of one recipient of a queued message (pure).
+//!
+//! ```text
+//! Waiting(due) --attempt--> Delivered | Bounced | Waiting(later) | Held
+//! Held         --release--> Waiting(now)
+//! Captured     (kept and shown, never sent)
+//! ```
+//!
+//! A recipient that is being tried is in state `Waiting`, and its message is leased: a crash in the middle of an attempt leaves it
+//! waiting. An entry is finished, and its message may be forgotten, when every recipient is `Delivered` or `Bounced`.
+
+use std::time::Duration;
+
+/// Where committed mail goes, decided by its route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Disposition {
+    /// Try to deliver it at once.
+    #[default]
+    Deliver,
+    /// Keep it until someone releases it.
+    Hold,
+    /// Keep it and show it; it is never sent.
+    Capture,
+}
+
+/// A moment of the engine's own monotonic clock: time since the engine was opened.
+pub type Moment = Duration;
+
+/// One recipient's state and history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipientState {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Attempts that ended in a deferral.
+    pub attempts: u32,
+    /// Delays waited through so far, the current one included.
+    pub waited: Duration,
+    /// What the next hop last said, for notices and for the operator; empty before the first attempt.
+    pub diagnostic: Box<str>,
+}
+
+/// Where a recipient stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// To be tried at that moment.
+    Waiting(Moment),
+    /// Taken over by the next hop.
+    Delivered,
+    /// Given up; its sender has been told.
+    Bounced,
+    /// Stopped until someone releases it.
+    Held,
+    /// Kept and shown, never sent.
+    Captured,
+}
+
+/// How an attempt ended for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecipientOutcome {
+    /// The next hop took responsibility.
+    Delivered,
+    /// Try again after this delay.
+    Deferred {
+        /// How long to wait, from [`super::schedule`].
+        after: Duration,
+        /// What the next hop said.
+        diagnostic: String,
+    },
+    /// Given up.
+    Bounced {
+        /// What the next hop said.
+        diagnostic: String,
+    },
+    /// Stop until someone releases it.
+    Held {
+        /// Why.
+        diagnostic: String,
+    },
+}
+
+impl RecipientState {
+    /// The state of a recipient just committed at `now`.
+    pub fn committed(disposition: Disposition, now: Moment) -> Self {
+        let phase = match disposition {
+            Disposition::Deliver => Phase::Waiting(now),
+            Disposition::Hold => Phase::Held,
+            Disposition::Capture => Phase::Captured,
+        };
+        Self {
+            phase,
+            attempts: 0,
+            waited: Duration::ZERO,
+            diagnostic: Box::default(),
+        }
+    }
+
+    /// When it wants to be tried; `None` when it does not.
+    pub fn due(&self) -> Option<Moment> {
+        match self.phase {
+            Phase::Waiting(due) => Some(due),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing remains to be done for it.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Delivered | Phase::Bounced)
+    }
+
+    /// The state after an attempt that ended at `now`. A recipient that was not waiting stays as it is.
+    #[must_use]
+    pub fn after(self, outcome: RecipientOutcome, now: Moment) -> Self {
+        if self.due().is_none() {
+            return self;
+        }
+        let (phase, waited, diagnostic) = match outcome {
+            RecipientOutcome::Delivered => (Phase::Delivered, self.waited, String::new()),
+            RecipientOutcome::Bounced { diagnostic } => (Phase::Bounced, self.waited, diagnostic),
+            RecipientOutcome::Held { diagnostic } => (Phase::Held, self.waited, diagnostic),
+            RecipientOutcome::Deferred { after, diagnostic } => (
+                Phase::Waiting(now.saturating_add(after)),
+                self.waited.saturating_add(after),
+                diagnostic,
+            ),
+        };
+        let deferred = u32::from(matches!(phase, Phase::Waiting(_)));
+        Self {
+            phase,
+            waited,
+            attempts: self.attempts.saturating_add(deferred),
+            diagnostic: diagnostic.into_boxed_str(),
+        }
+    }
+
+    /// The state after someone released it at `now`. Only a held recipient changes.
+    #[must_use]
+    pub fn released(self, now: Moment) -> Self {
+        match self.phase {
+            Phase::Held => Self {
+                phase: Phase::Waiting(now),
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
+/// What an entry is, seen as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntryState {
+    /// At least one recipient is waiting for an attempt.
+    Queued,
+    /// None waits, at least one is held.
+    Held,
+    /// Kept and shown, never sent.
+    Captured,
+    /// Nothing remains to be done.
+    Finished,
+}
+
+impl EntryState {
+    /// The state of an entry with these recipients.
+    pub fn of(recipients: &[RecipientState]) -> Self {
+        let any = |wanted: fn(&Phase) -> bool| recipients.iter().any(|one| wanted(&one.phase));
+        if any(|phase| matches!(phase, Phase::Waiting(_))) {
+            Self::Queued
+        } else if any(|phase| matches!(phase, Phase::Held)) {
+            Self::Held
+        } else if any(|phase| matches!(phase, Phase::Captured)) {
+            Self::Captured
+        } else {
+            Self::Finished
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Duration::from_secs(100);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn deferred(after: Duration) -> RecipientOutcome {
+        RecipientOutcome::Deferred {
+            after,
+            diagnostic: "451 4.3.0 later".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_deferral_counts_the_attempt_and_the_wait() {
+        let state = RecipientState::committed(Disposition::Deliver, NOW);
+        assert_eq!(state.due(), Some(NOW));
+        let state = state.after(deferred(MINUTE), NOW);
+        let state = state.after(deferred(2 * MINUTE), NOW + MINUTE);
+        assert_eq!(state.due(), Some(NOW + 3 * MINUTE));
+        assert_eq!((state.attempts, state.waited), (2, 3 * MINUTE));
+        assert_eq!(&*state.diagnostic, "451 4.3.0 later");
+    }
+
+    #[test]
+    fn what_is_finished_held_or_captured_takes_no_outcome() {
+        let waiting = RecipientState::committed(Disposition::Deliver, NOW);
+        let delivered = waiting.after(RecipientOutcome::Delivered, NOW);
+        let held = RecipientState::committed(Disposition::Hold, NOW);
+        let captured = RecipientState::committed(Disposition::Capture, NOW);
+        for state in [delivered, held, captured] {
+            assert_eq!(state.clone().after(deferred(MINUTE), NOW), state);
+        }
+    }
+
+    #[test]
+    fn only_a_held_recipient_is_released() {
+        let held = RecipientState::committed(Disposition::Hold, NOW);
+        assert_eq!(held.released(2 * NOW).due(), Some(2 * NOW));
+        let captured = RecipientState::committed(Disposition::Capture, NOW);
+        assert_eq!(captured.clone().released(2 * NOW), captured);
+        let waiting = RecipientState::committed(Disposition::Deliver, NOW);
+        assert_eq!(waiting.clone().released(2 * NOW), waiting);
+    }
+
+    #[test]
+    fn an_entry_is_what_its_busiest_recipient_is() {
+        let of = |disposition| RecipientState::committed(disposition, NOW);
+        let delivered = of(Disposition::Deliver).after(RecipientOutcome::Delivered, NOW);
+        let (waiting, held) = (of(Disposition::Deliver), of(Disposition::Hold));
+        assert_eq!(
+            EntryState::of(&[delivered.clone(), held.clone(), waiting]),
+            EntryState::Queued
+        );
+        assert_eq!(EntryState::of(&[delivered.clone(), held]), EntryState::Held);
+        assert_eq!(EntryState::of(&[delivered]), EntryState::Finished);
+        assert_eq!(EntryState::of(&[]), EntryState::Finished);
+    }
+}
