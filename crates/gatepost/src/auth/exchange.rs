@@ -11,7 +11,9 @@
 
 use std::time::Duration;
 
-use gatepost_sasl::{Answer, Mechanism, PassThroughStep, Question, Refusal, ServerParams, Verdict};
+use gatepost_sasl::{
+    Answer, Authcid, Authzid, Mechanism, PassThroughStep, Question, Refusal, ServerParams, Verdict,
+};
 use tokio::time;
 
 use super::Authenticator;
@@ -32,6 +34,16 @@ pub struct Exchange {
     /// Until something is judged.
     ticket: Option<Ticket>,
     lane: Lane,
+    claim: Claim,
+}
+
+/// Whom the client says it is, as it said it: for logs and pages.
+#[derive(Debug, Clone, Default)]
+pub struct Claim {
+    /// Authentication identity, once the exchange has come so far.
+    pub authcid: Option<Authcid>,
+    /// Authorization identity, if the client named one.
+    pub authzid: Option<Authzid>,
 }
 
 /// How the mechanism ended.
@@ -39,9 +51,9 @@ pub struct Exchange {
 pub enum End {
     /// With a proven identity.
     Won,
-    /// Refused.
-    Lost(Refusal),
-    /// Cancelled, or the connection ended.
+    /// With a wrong guess: a judgement that the credentials are not valid, whatever the reply said.
+    Lost,
+    /// Without a judgement on a guess: cancelled, cut off, malformed, empty, not answered, or refused in spite of the right credentials.
     Aborted,
 }
 
@@ -68,6 +80,7 @@ impl Exchange {
                 peer,
                 ticket,
                 lane: Lane::Strangers,
+                claim: Claim::default(),
             },
             params,
         ))
@@ -75,6 +88,10 @@ impl Exchange {
 
     /// Answers a question of the mechanism, not before the guard allows it. Dropping the future takes the question back.
     pub async fn answer(&mut self, question: Question) -> Answer {
+        self.claim = Claim {
+            authcid: question.authcid().cloned(),
+            authzid: question.authzid().cloned(),
+        };
         if !self.admitted(&question).await {
             return Answer::Unavailable;
         }
@@ -91,6 +108,11 @@ impl Exchange {
             self.settle(end, self.authenticator.fingerprint(&question));
         }
         answer
+    }
+
+    /// Whom the client said it is.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// Ends the exchange as the mechanism did.
@@ -119,9 +141,8 @@ impl Exchange {
         let now = time::Instant::now().into_std();
         match end {
             End::Won => ticket.won(now),
-            End::Lost(Refusal::CredentialsInvalid) => ticket.lost(secret, now),
-            // An empty field is no guess; whoever is refused for another reason proved his credential or was not judged.
-            End::Lost(_) | End::Aborted => ticket.aborted(),
+            End::Lost => ticket.lost(secret, now),
+            End::Aborted => ticket.aborted(),
         }
     }
 }
@@ -133,9 +154,11 @@ fn judgement(answer: &Answer) -> Option<End> {
         | Answer::Checked { verdict, .. }
         | Answer::PassThrough(PassThroughStep::Done { verdict, .. }) => Some(match verdict {
             Verdict::Accepted(_) => End::Won,
-            Verdict::Refused(refusal) => End::Lost(*refusal),
+            Verdict::Refused(Refusal::CredentialsInvalid) => End::Lost,
+            // An empty field is no guess; whoever is refused for another reason proved his credential or was not judged.
+            Verdict::Refused(_) => End::Aborted,
         }),
-        Answer::TokenRefused { .. } => Some(End::Lost(Refusal::CredentialsInvalid)),
+        Answer::TokenRefused { .. } => Some(End::Lost),
         Answer::Verifier { .. }
         | Answer::SecretKept
         | Answer::PassThrough(_)
