@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 done, 1 failed, 2 wrong usage. Results go to standard output, everything else to standard error.
 
+mod account;
 mod check;
 
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Add, list and change accounts
+    #[command(subcommand)]
+    Account(account::Arguments),
     /// Validate a configuration file and give advice
     Check(check::Arguments),
 }
@@ -51,6 +55,7 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Account(arguments) => account::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
     };
     match done {

@@ -78,6 +78,9 @@ reasons! {
     /// Plaintext followed the STARTTLS command before the handshake.
     StartTlsInjection => "starttls-injection",
 
+    /// A local user who may not control this server tried to.
+    PeerNotAllowed => "peer-not-allowed",
+
     // Commands and messages
     /// The command is not known, misspelt or out of order.
     BadCommand => "bad-command",

@@ -14,6 +14,7 @@ pub mod account;
 mod error;
 pub mod name;
 pub mod password_hash;
+mod private_file;
 mod rows;
 mod schema;
 pub mod seal;
@@ -75,7 +76,7 @@ impl Store {
     /// Opens the accounts of a data directory, made with everything in it when absent. Blocks up to 5 s while another process holds them.
     pub fn open(directory: &Path, costs: Costs) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE);
-        std::fs::create_dir_all(directory).map_err(|source| StoreError::File {
+        private_file::make_directory(directory).map_err(|source| StoreError::File {
             action: "create",
             path: directory.to_owned(),
             source,

@@ -11,6 +11,7 @@ use super::account::{Account, AccountId, Credential, CredentialId, CredentialKin
 use super::error::StoreError;
 use super::name::LookupName;
 use super::password_hash::PasswordHash;
+use super::private_file;
 use super::seal::{Purpose, SealKey};
 use super::verifiers::Verifiers;
 
@@ -34,6 +35,12 @@ impl From<StoreError> for RowError {
 
 /// Opens the database for this process alone.
 pub(super) fn connect(path: &Path, wait: Duration) -> Result<Connection, StoreError> {
+    // SQLite gives its other files the mode and owner of this one.
+    private_file::create(path).map_err(|source| StoreError::File {
+        action: "open",
+        path: path.to_owned(),
+        source,
+    })?;
     let open = || {
         let db = Connection::open(path)?;
         db.busy_timeout(wait)?;

@@ -9,9 +9,9 @@
 //!
 //! **Failure.** A key others can read, of the wrong length, or not the one the database was sealed with, stops the start.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -19,6 +19,7 @@ use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use super::error::StoreError;
+use super::private_file;
 
 const KEY_LEN: usize = 32;
 const KEY_FILE: &str = "seal.key";
@@ -33,8 +34,6 @@ pub enum Purpose {
     FakeVerifiers,
     /// The memory of passwords found right (T-24).
     VerifiedSecrets,
-    /// Recognising a wrong secret that is tried again (T-10).
-    WrongSecrets,
     /// Knowing whether a database belongs to this key.
     KeyCheck,
 }
@@ -45,7 +44,6 @@ impl Purpose {
             Self::CramContexts => "cram-md5 contexts",
             Self::FakeVerifiers => "fake verifiers",
             Self::VerifiedSecrets => "verified secrets",
-            Self::WrongSecrets => "wrong secrets",
             Self::KeyCheck => "key check",
         }
     }
@@ -105,12 +103,8 @@ impl SealKey {
         let mut key = Zeroizing::new([0_u8; KEY_LEN]);
         getrandom::fill(key.as_mut()).map_err(|_| StoreError::Crypto("no random octets"))?;
         let written = (|| {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&draft)?;
+            let mut file = private_file::create(&draft)?;
+            file.set_len(0)?;
             file.write_all(key.as_ref())?;
             file.sync_all()?;
             match fs::hard_link(&draft, directory.join(KEY_FILE)) {

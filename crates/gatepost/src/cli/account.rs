@@ -1,0 +1,238 @@
+//! `gatepost account`: who may submit.
+//!
+//! Each command is done by the running server, through its control socket, or here when none runs. A password comes on standard input or is generated
+//! and shown once; it is never an argument, where every local user could read it.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
+
+use crate::cli::{CommandError, ConfigFile, complain, print};
+use crate::config;
+use crate::control::command::{AccountView, Command, Control, Done, WireKind, WirePassword};
+use crate::control::socket;
+use crate::observe::Observer;
+use crate::store::{Costs, Store};
+
+/// Octets read from standard input at most: more than the longest password.
+const MAX_INPUT: u64 = 4096;
+/// Letters of a generated password, without those that look alike; 32 of them, 5 bits each.
+const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Their number: 24 × 5 = 120 bits.
+const GENERATED: usize = 24;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Arguments {
+    /// Add an account
+    Add(Add),
+    /// List accounts
+    List(List),
+    /// Give an account a new password
+    Password(Password),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// Login name; if it is an address, also the first address the account may send as
+    name: String,
+    /// A further address the account may send as; may be repeated
+    #[arg(long = "address", value_name = "ADDRESS")]
+    addresses: Vec<String>,
+    #[command(flatten)]
+    options: PasswordOptions,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Password {
+    /// Login name
+    name: String,
+    #[command(flatten)]
+    options: PasswordOptions,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+struct PasswordOptions {
+    /// Read the password from standard input; otherwise one is generated and shown once
+    #[arg(long)]
+    password_stdin: bool,
+    /// Make it a legacy credential: for old devices, works on legacy listeners and nowhere else
+    #[arg(long)]
+    legacy: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does the command.
+pub(super) fn run(arguments: Arguments) -> Result<(), CommandError> {
+    match arguments {
+        Arguments::Add(Add {
+            name,
+            addresses,
+            options,
+            file,
+        }) => set(&file, &options, |password, kind| Command::AccountAdd {
+            name,
+            addresses,
+            password,
+            kind,
+        }),
+        Arguments::Password(Password {
+            name,
+            options,
+            file,
+        }) => set(&file, &options, |password, kind| Command::AccountPassword {
+            name,
+            password,
+            kind,
+        }),
+        Arguments::List(List { json, file }) => list(&file, json),
+    }
+}
+
+fn set(
+    file: &ConfigFile,
+    options: &PasswordOptions,
+    command: impl FnOnce(WirePassword, WireKind) -> Command,
+) -> Result<(), CommandError> {
+    let (password, generated) = if options.password_stdin {
+        (password_from_stdin()?, false)
+    } else {
+        (generate()?, true)
+    };
+    let kind = if options.legacy {
+        WireKind::Legacy
+    } else {
+        WireKind::Password
+    };
+    let done = execute(file, command(WirePassword::new(&password), kind))?;
+    let Done::Account(account) = done else {
+        return Err(mismatch());
+    };
+    let shown = generated.then(|| password.as_str());
+    if options.json {
+        let mut value = serde_json::json!({ "account": account });
+        if let (Some(password), Some(object)) = (shown, value.as_object_mut()) {
+            object.insert("password".to_owned(), password.into());
+        }
+        print(&value.to_string());
+        return Ok(());
+    }
+    print(&describe(&account));
+    if let Some(password) = shown {
+        print(&format!(
+            "password: {password}\n(shown this once; it is not kept in readable form)"
+        ));
+    }
+    Ok(())
+}
+
+fn list(file: &ConfigFile, json: bool) -> Result<(), CommandError> {
+    let Done::Accounts { accounts } = execute(file, Command::AccountList {})? else {
+        return Err(mismatch());
+    };
+    if json {
+        print(&serde_json::json!({ "accounts": accounts }).to_string());
+        return Ok(());
+    }
+    if accounts.is_empty() {
+        complain("there are no accounts yet; add one with `gatepost account add NAME`");
+    }
+    for account in &accounts {
+        print(&describe(account));
+    }
+    Ok(())
+}
+
+/// One line: name, addresses, credentials.
+fn describe(account: &AccountView) -> String {
+    let addresses = match account.addresses.as_slice() {
+        [] => "no address: may send nothing".to_owned(),
+        some => some.join(" "),
+    };
+    let credentials: Vec<_> = account
+        .credentials
+        .iter()
+        .map(|credential| credential.label.as_str())
+        .collect();
+    let disabled = if account.enabled { "" } else { "  disabled" };
+    format!(
+        "{}  <{addresses}>  credentials: {}{disabled}",
+        account.name,
+        credentials.join(", ")
+    )
+}
+
+/// By the server if one runs on these accounts, otherwise here.
+fn execute(file: &ConfigFile, command: Command) -> Result<Done, CommandError> {
+    let config = config::load(&file.config)
+        .map_err(|error| CommandError::Failed(format!("configuration cannot be used\n{error}")))?;
+    let failed = |error: &dyn std::fmt::Display| CommandError::Failed(error.to_string());
+    if let Some(done) = socket::ask(&config.data, &command).map_err(|error| failed(&error))? {
+        return done.map_err(|error| failed(&error));
+    }
+    let store = Store::open(&config.data, Costs::default()).map_err(|error| failed(&error))?;
+    Control::new(store, Observer::new(Vec::new()))
+        .run(command, "command")
+        .map_err(|error| failed(&error))
+}
+
+fn mismatch() -> CommandError {
+    CommandError::Failed(
+        "the server answered another question: restart it, its version differs from this one"
+            .to_owned(),
+    )
+}
+
+/// Everything up to the end of standard input, without one line end.
+fn password_from_stdin() -> Result<Zeroizing<String>, CommandError> {
+    let mut stdin = std::io::stdin().lock();
+    if stdin.is_terminal() {
+        complain("type the password, Enter, then Ctrl-D (it will be visible)");
+    }
+    let mut input = Zeroizing::new(String::with_capacity(4096));
+    stdin
+        .by_ref()
+        .take(MAX_INPUT)
+        .read_to_string(&mut input)
+        .map_err(|error| {
+            CommandError::Failed(format!(
+                "cannot read the password from standard input: {error}"
+            ))
+        })?;
+    let password = input.strip_suffix('\n').map_or(input.as_str(), |line| {
+        line.strip_suffix('\r').unwrap_or(line)
+    });
+    if password.is_empty() {
+        return Err(CommandError::Usage("no password on standard input: write it there, or leave --password-stdin out to have one generated".to_owned()));
+    }
+    Ok(Zeroizing::new(password.to_owned()))
+}
+
+/// A password to be typed once into a mail program or a device.
+fn generate() -> Result<Zeroizing<String>, CommandError> {
+    let mut octets = Zeroizing::new([0_u8; GENERATED]);
+    getrandom::fill(octets.as_mut()).map_err(|error| {
+        CommandError::Failed(format!("the system gives no random octets: {error}"))
+    })?;
+    let letters = octets
+        .iter()
+        .filter_map(|octet| LETTERS.get(usize::from(octet & 31)));
+    Ok(Zeroizing::new(
+        letters.map(|letter| char::from(*letter)).collect(),
+    ))
+}
