@@ -115,10 +115,7 @@ fn finish(context: &[u32; 4], message: &[u8]) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(octets: &[u8]) -> String {
-        octets.iter().map(|octet| format!("{octet:02x}")).collect()
-    }
+    use crate::pairing::unhex;
 
     // RFC 2202 §2, all seven cases.
     #[test]
@@ -150,7 +147,7 @@ mod tests {
             ),
         ];
         for (key, message, mac) in cases {
-            assert_eq!(hex(&HmacMd5Contexts::of_key(key).mac(message)), mac);
+            assert_eq!(HmacMd5Contexts::of_key(key).mac(message), unhex(mac)[..]);
         }
     }
 
@@ -181,11 +178,7 @@ mod tests {
             ),
         ] {
             let bytes = HmacMd5Contexts::derive(&Secret::new(password)).to_bytes();
-            assert_eq!(
-                hex(bytes.as_slice()),
-                format!("{inner}{outer}"),
-                "{password}"
-            );
+            assert_eq!(bytes[..], unhex(&format!("{inner}{outer}")), "{password}");
         }
     }
 

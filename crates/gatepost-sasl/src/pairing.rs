@@ -157,3 +157,11 @@ pub(crate) fn granted(login: &str) -> Verdict {
         credential: "password".to_owned(),
     })
 }
+
+/// Octets written in hexadecimal, as the documents print them.
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
+}

@@ -192,3 +192,133 @@ fn windows_1252_char(octet: u8) -> Option<char> {
     };
     (c != '\u{fffd}').then_some(c)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // PREP-02: RFC 4013 §3, all seven, and the space of C.1.2.
+    #[test]
+    fn published_saslprep_examples() {
+        for prepare in [saslprep_query, saslprep_stored] {
+            for (text, prepared) in [
+                ("I\u{ad}X", Ok("IX")),
+                ("user", Ok("user")),
+                ("USER", Ok("USER")),
+                ("\u{aa}", Ok("a")),
+                ("\u{2168}", Ok("IX")),
+                ("\u{7}", Err(PrepFault::Prohibited)),
+                ("\u{627}\u{31}", Err(PrepFault::Bidirectional)),
+                ("a\u{a0}b", Ok("a b")),
+                ("\u{200b}", Ok(" ")),
+                ("\u{ad}", Ok("")),
+                ("", Ok("")),
+                ("\u{e000}", Err(PrepFault::Prohibited)),
+                ("\u{627}\u{31}\u{628}", Ok("\u{627}\u{31}\u{628}")),
+                ("\u{627}a\u{628}", Err(PrepFault::Bidirectional)),
+            ] {
+                assert_eq!(prepare(text), prepared.map(str::to_owned), "{text:?}");
+            }
+        }
+    }
+
+    // PREP-02, PREP-04: U+1F0A1 is unassigned in Unicode 3.2; Elytron's published name passes as a query.
+    #[test]
+    fn unassigned_code_points_pass_only_as_a_query() {
+        assert_eq!(
+            saslprep_query("strange=admin, \u{438}\u{4f60}\u{1f0a1}\u{bd}\u{b4}").unwrap(),
+            "strange=admin, \u{438}\u{4f60}\u{1f0a1}1\u{2044}2 \u{301}"
+        );
+        assert_eq!(saslprep_stored("\u{1f0a1}"), Err(PrepFault::Unassigned));
+    }
+
+    // PREP-03: RFC 8265 §4.3.
+    #[test]
+    fn published_opaque_string_examples() {
+        for (text, prepared) in [
+            (
+                "correct horse battery staple",
+                Ok("correct horse battery staple"),
+            ),
+            (
+                "Correct Horse Battery Staple",
+                Ok("Correct Horse Battery Staple"),
+            ),
+            ("\u{3c0}\u{df}\u{e5}", Ok("\u{3c0}\u{df}\u{e5}")),
+            ("Jack of \u{2666}s", Ok("Jack of \u{2666}s")),
+            ("foo\u{1680}bar", Ok("foo bar")),
+            ("", Err(PrepFault::Empty)),
+            ("my cat is a \u{9}by", Err(PrepFault::Prohibited)),
+            ("\u{aa}", Ok("\u{aa}")),
+            ("e\u{301}", Ok("\u{e9}")),
+        ] {
+            assert_eq!(opaque(text), prepared.map(str::to_owned), "{text:?}");
+        }
+    }
+
+    fn forms(password: &[u8]) -> Vec<Vec<u8>> {
+        password_forms(password)
+            .iter()
+            .map(|form| form.expose().to_vec())
+            .collect()
+    }
+
+    // PREP-03, PREP-04, PREP-07, LC-11.
+    #[test]
+    fn passwords_are_tried_in_order_and_once() {
+        let text = |forms: &[&str]| {
+            forms
+                .iter()
+                .map(|form| form.as_bytes().to_vec())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(forms(b"secret"), text(&["secret"]));
+        assert_eq!(
+            forms(b"s\xe9cret"),
+            [b"s\xe9cret".to_vec(), "s\u{e9}cret".into()]
+        );
+        assert_eq!(forms("s\u{e9}cret".as_bytes()), text(&["s\u{e9}cret"]));
+        assert_eq!(forms("e\u{301}".as_bytes()), text(&["e\u{301}", "\u{e9}"]));
+        assert_eq!(forms("\u{aa}".as_bytes()), text(&["\u{aa}", "a"]));
+        assert_eq!(
+            forms("\u{2168}e\u{301}".as_bytes()),
+            text(&["\u{2168}e\u{301}", "IX\u{e9}", "\u{2168}\u{e9}"])
+        );
+        assert_eq!(forms("\u{1f0a1}".as_bytes()), text(&["\u{1f0a1}"]));
+        assert_eq!(forms("\u{ad}".as_bytes()), text(&["\u{ad}"]));
+        assert_eq!(forms(b"\x80"), [b"\x80".to_vec(), "\u{20ac}".into()]);
+        assert_eq!(forms(b"\x81"), [b"\x81".to_vec()]);
+        assert_eq!(forms(b"a\tb"), text(&["a\tb"]));
+    }
+
+    // PREP-04: keys fall back to the octets as they are.
+    #[test]
+    fn keys_are_derived_from_the_prepared_password_or_from_the_octets() {
+        for (password, key) in [
+            (&b"pencil"[..], &b"pencil"[..]),
+            ("I\u{ad}X".as_bytes(), b"IX"),
+            ("\u{1f0a1}".as_bytes(), "\u{1f0a1}".as_bytes()),
+            ("\u{627}1".as_bytes(), "\u{627}1".as_bytes()),
+            ("\u{ad}".as_bytes(), "\u{ad}".as_bytes()),
+            (b"\xe9", b"\xe9"),
+        ] {
+            assert_eq!(key_password(password).expose(), key);
+        }
+    }
+
+    proptest::proptest! {
+        /// Where the stringprep crate, which knows only stored strings, has an opinion, it is ours.
+        #[test]
+        fn agrees_with_another_implementation(text in "\\PC{0,12}|[ -~\u{a0}-\u{6ff}\u{2000}-\u{20ff}]{0,12}") {
+            let theirs = stringprep::saslprep(&text).ok().map(std::borrow::Cow::into_owned);
+            proptest::prop_assert_eq!(saslprep_stored(&text).ok(), theirs);
+        }
+
+        #[test]
+        fn printable_ascii_is_never_changed(text in "[ -~]{1,40}") {
+            proptest::prop_assert_eq!(saslprep_query(&text), Ok(text.clone()));
+            proptest::prop_assert_eq!(opaque(&text), Ok(text.clone()));
+            proptest::prop_assert_eq!(forms(text.as_bytes()), [text.into_bytes()]);
+        }
+    }
+}

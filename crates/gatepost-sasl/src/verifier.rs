@@ -68,6 +68,7 @@ mod tests {
     use super::*;
     use crate::Needs;
     use crate::mechanism::CRAM_MD5;
+    use crate::pairing::unhex;
 
     fn key() -> Secret {
         Secret::new([7; 32])
@@ -82,10 +83,9 @@ mod tests {
             "SCRAM-SHA-256$10000:QEQGIOBubNBC5POChio0QQ==$n5PZIaF6YuAbAX9P3ZHAEfEZQiOTH2H+f6JguDARLVk=:+uNHTixgHJrT0NbRy9gVSgfxNXH503neX71/WAIpZAA="
         );
         let cram = fake_cram(&key(), "nobody@example.com").to_bytes();
-        let hex: String = cram.iter().map(|octet| format!("{octet:02x}")).collect();
         assert_eq!(
-            hex,
-            "95e9b2a156da4686604b1394aa3087af300cec70aebaf6ea59e46a27048e28e1"
+            cram.as_slice(),
+            unhex("95e9b2a156da4686604b1394aa3087af300cec70aebaf6ea59e46a27048e28e1")
         );
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Progress;
+use crate::pairing::unhex;
 use crate::verifier::VerifierFault;
 
 // SCR-09, SCR-20: RFC 7677 §3, MailKit, and one password in all its derivations.
@@ -10,7 +11,7 @@ fn published_keys() {
     let salt = BASE64.decode(SALT).unwrap();
     assert_eq!(
         salted(Hash::Sha256, b"pencil", &salt, 4096).expose(),
-        hex("c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d")
+        unhex("c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d")
     );
     for (hash, password, salt, stored_key, server_key) in [
         (
@@ -62,13 +63,6 @@ fn published_keys() {
             "{hash:?} {password}"
         );
     }
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
 }
 
 #[test]
