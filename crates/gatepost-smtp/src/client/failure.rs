@@ -169,18 +169,12 @@ impl ClientFailure {
     /// The server's own words, where it spoke.
     pub fn reply(&self) -> Option<&Reply> {
         match self {
-            Self::Refused { reply, .. }
-            | Self::Protocol {
+            Self::Refused { reply, .. } => Some(reply),
+            Self::Protocol {
                 fault: ProtocolFault::Unexpected(reply),
                 ..
-            }
-            | Self::Credential(
-                CredentialFault::Refused { reply, .. }
-                | CredentialFault::Exchange {
-                    fault: ExchangeFault::Challenge(reply),
-                    ..
-                },
-            ) => Some(reply),
+            } => Some(reply),
+            Self::Credential(fault) => fault.reply(),
             _ => None,
         }
     }
@@ -188,14 +182,40 @@ impl ClientFailure {
     /// Whether the same request may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
+            Self::Refused { reply, .. } => reply.code.is_transient(),
+            Self::Credential(fault) => fault.is_transient(),
+            Self::Channel(fault) => fault.is_transient(),
+            Self::Timeout(_) | Self::Protocol { .. } => true,
+            Self::Unsupported(_) | Self::OutOfOrder => false,
+        }
+    }
+}
+
+impl ChannelFault {
+    /// See [`ClientFailure::is_transient`].
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Closed(_) | Self::Layer(_))
+    }
+}
+
+impl CredentialFault {
+    /// See [`ClientFailure::reply`].
+    pub fn reply(&self) -> Option<&Reply> {
+        match self {
             Self::Refused { reply, .. }
-            | Self::Credential(CredentialFault::Refused { reply, .. }) => reply.code.is_transient(),
-            Self::Channel(ChannelFault::Closed(_) | ChannelFault::Layer(_))
-            | Self::Timeout(_)
-            | Self::Protocol { .. } => true,
-            Self::Channel(_) | Self::Credential(_) | Self::Unsupported(_) | Self::OutOfOrder => {
-                false
-            }
+            | Self::Exchange {
+                fault: ExchangeFault::Challenge(reply),
+                ..
+            } => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// See [`ClientFailure::is_transient`].
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused { reply, .. } => reply.code.is_transient(),
+            _ => false,
         }
     }
 }

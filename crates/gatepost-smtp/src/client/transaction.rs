@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use super::capabilities::Extension;
-use super::content::ContentEncoder;
+use super::content::{ContentEncoder, ContentMeter};
 use super::failure::{ClientFailure, Lack, ProtocolFault, Stage};
 use super::session::{ClientOutput, Completed, Link, State};
 use crate::params::Submitter;
@@ -38,6 +38,24 @@ pub struct Envelope {
     pub eight_bit: bool,
     /// Who submitted it first. Sent only to a server that offers AUTH (RFC 4954 §5), and left out if it then refuses the parameter.
     pub submitter: Option<Submitter>,
+}
+
+impl Envelope {
+    /// The envelope of `content`, which may have any line ends.
+    pub fn new(
+        reverse_path: impl Into<ReversePath>,
+        recipients: impl IntoIterator<Item = impl Into<ForwardPath>>,
+        content: &[u8],
+    ) -> Self {
+        let meter = ContentMeter::of(content);
+        Self {
+            reverse_path: reverse_path.into(),
+            recipients: recipients.into_iter().map(Into::into).collect(),
+            size: Some(meter.octets()),
+            eight_bit: meter.eight_bit(),
+            submitter: None,
+        }
+    }
 }
 
 /// What became of a message.

@@ -1,0 +1,56 @@
+//! Answers to a mechanism's questions: the password, and slow key derivations off the executor.
+//!
+//! A server chooses how many iterations a derivation takes. It is done in slices on the blocking pool, as many at a time as there
+//! are processors, and stops within a slice of being dropped: at the deadline of the exchange, for one.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
+
+use gatepost_sasl::{ClientAnswer, ClientQuestion, Derivation, Progress, Secret};
+use tokio::sync::Semaphore;
+
+/// Iterations between two looks at whether anybody still wants the key; a fraction of a millisecond.
+const SLICE: u32 = 500;
+
+/// Derivations at the same time, over all connections of the process.
+static PLACES: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, Into::into)));
+
+/// Answers `question` for the owner of `password`.
+pub(crate) async fn answer(question: ClientQuestion, password: Option<Secret>) -> ClientAnswer {
+    let answered = match question {
+        ClientQuestion::Password => password.map(ClientAnswer::Password),
+        ClientQuestion::Derive(derivation) => derive(derivation).await.map(ClientAnswer::Derived),
+        ClientQuestion::Token => None,
+    };
+    answered.unwrap_or(ClientAnswer::Unavailable)
+}
+
+async fn derive(derivation: Derivation) -> Option<Secret> {
+    let place = PLACES.acquire().await.ok()?;
+    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+    let still_wanted = Arc::clone(&wanted.0);
+    let work = tokio::task::spawn_blocking(move || {
+        // The place is given back when the work has really ended.
+        let _place = place;
+        let mut work = derivation.start();
+        while still_wanted.load(Ordering::Relaxed) {
+            match work.run(SLICE) {
+                Progress::Working(rest) => work = rest,
+                Progress::Done(key) => return Some(key),
+            }
+        }
+        None
+    });
+    work.await.ok().flatten()
+}
+
+/// Cleared when whoever asked is gone.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}

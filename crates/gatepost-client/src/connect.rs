@@ -1,0 +1,199 @@
+//! How to reach a server, and the first steps: TCP, TLS, greeting, EHLO, STARTTLS.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use gatepost_smtp::client::{
+    ClientProfile, ClientSession, HelloName, InitialResponsePolicy, Stage, StartTlsUse, Timeouts,
+};
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::client::Client;
+use crate::driver::{Driver, Server};
+use crate::error::{AddressError, ChannelError, Error};
+use crate::stream::Stream;
+use crate::tls::Roots;
+
+/// How a connection is protected (RFC 8314 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsMode {
+    /// From the first octet, as on port 465.
+    Implicit,
+    /// By STARTTLS, required, as on port 587.
+    StartTls,
+    /// Not, unless the server insists before AUTH. Passwords stay unsent; see [`Connector::allow_clear_password`].
+    None,
+}
+
+/// A server and how to talk to it. Each [`connect`](Self::connect) makes a new connection.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    host: String,
+    port: u16,
+    mode: TlsMode,
+    roots: Option<Roots>,
+    hello_name: Option<String>,
+    clear_password: bool,
+    initial_response: InitialResponsePolicy,
+    assume_offered: bool,
+    timeouts: Timeouts,
+    connect_timeout: Duration,
+}
+
+impl Connector {
+    /// `host` is a name or an IP address; with TLS its certificate must be good for exactly this name.
+    pub fn new(host: impl Into<String>, port: u16, mode: TlsMode) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            mode,
+            roots: None,
+            hello_name: None,
+            clear_password: false,
+            initial_response: InitialResponsePolicy::default(),
+            assume_offered: false,
+            timeouts: Timeouts::default(),
+            connect_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// Whom to trust instead of the system's authorities.
+    #[must_use]
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.roots = Some(roots);
+        self
+    }
+
+    /// The name to give with EHLO; without it, the literal of the connection's own address (CLI-02).
+    #[must_use]
+    pub fn ehlo_name(mut self, name: impl Into<String>) -> Self {
+        self.hello_name = Some(name.into());
+        self
+    }
+
+    /// Lets mechanisms that show the password run without TLS: for a server on loopback or a trusted wire.
+    #[must_use]
+    pub fn allow_clear_password(mut self, allow: bool) -> Self {
+        self.clear_password = allow;
+        self
+    }
+
+    /// What to put on the AUTH line.
+    #[must_use]
+    pub fn initial_response(mut self, policy: InitialResponsePolicy) -> Self {
+        self.initial_response = policy;
+        self
+    }
+
+    /// Uses the mechanism of [`MechanismChoice::Only`](crate::MechanismChoice::Only) even if the server does not offer it (LS-32).
+    #[must_use]
+    pub fn assume_offered(mut self, assume: bool) -> Self {
+        self.assume_offered = assume;
+        self
+    }
+
+    /// Longest waits in the dialogue.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Longest wait for TCP, and again for a TLS handshake. Default: 30 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.connect_timeout = time;
+        self
+    }
+
+    /// Connects, protects the connection as demanded, and says hello.
+    pub async fn connect(&self) -> Result<Client, Error> {
+        let server = self.server()?;
+        // A name that cannot be given is the caller's fault whatever the network does.
+        let given_name = self
+            .hello_name
+            .as_deref()
+            .map(HelloName::parse)
+            .transpose()
+            .map_err(AddressError::HelloName)?;
+        let stream = self.reach().await?;
+        let own_address = stream
+            .local_addr()
+            .map_err(|source| self.unreachable(source))?
+            .ip();
+        let hello_name = given_name.unwrap_or_else(|| HelloName::of_address(own_address));
+        let mut stream = Stream::Clear(stream);
+        let facts = match self.mode {
+            TlsMode::Implicit => Some(server.start_tls(&mut stream).await?),
+            TlsMode::StartTls | TlsMode::None => None,
+        };
+        let session = ClientSession::new(self.profile(hello_name), facts, Instant::now());
+        let mut driver = Driver::new(stream, session, server);
+        driver.greet().await?;
+        Ok(Client::new(
+            driver,
+            self.initial_response,
+            self.assume_offered,
+        ))
+    }
+
+    /// Everything that can be wrong about the target is found before the network is touched.
+    fn server(&self) -> Result<Server, Error> {
+        let host = self.host.strip_suffix('.').unwrap_or(&self.host).to_owned();
+        let name = ServerName::try_from(host.clone())
+            .map_err(|_| AddressError::Host(self.host.clone()))?;
+        let roots = match (&self.roots, self.mode) {
+            (Some(roots), _) => Some(roots.clone()),
+            (None, TlsMode::None) => None,
+            (None, _) => Some(Roots::native()?),
+        };
+        Ok(Server {
+            host,
+            name,
+            roots,
+            handshake_timeout: self.connect_timeout,
+        })
+    }
+
+    async fn reach(&self) -> Result<TcpStream, Error> {
+        let target = self
+            .host
+            .parse::<IpAddr>()
+            .map_or_else(|_| self.host.clone(), |address| address.to_string());
+        let stream = timeout(
+            self.connect_timeout,
+            TcpStream::connect((target, self.port)),
+        )
+        .await
+        .map_err(|_| Error::Timeout(Stage::Greeting))?
+        .map_err(|source| self.unreachable(source))?;
+        // Commands are small and each waits for its reply.
+        stream
+            .set_nodelay(true)
+            .map_err(|source| self.unreachable(source))?;
+        Ok(stream)
+    }
+
+    fn unreachable(&self, source: std::io::Error) -> Error {
+        ChannelError::Connect {
+            host: self.host.clone(),
+            port: self.port,
+            source,
+        }
+        .into()
+    }
+
+    fn profile(&self, hello_name: HelloName) -> ClientProfile {
+        ClientProfile {
+            start_tls: match self.mode {
+                TlsMode::StartTls => StartTlsUse::Required,
+                TlsMode::Implicit | TlsMode::None => StartTlsUse::OnDemand,
+            },
+            clear_password: self.clear_password,
+            timeouts: self.timeouts,
+            ..ClientProfile::new(hello_name)
+        }
+    }
+}

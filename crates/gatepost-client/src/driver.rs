@@ -1,0 +1,277 @@
+//! The loop between a session without I/O and a socket: read octets, write octets, shake hands, answer questions, watch the time.
+
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use gatepost_sasl::{ClientAnswer, Secret};
+use gatepost_smtp::TlsFacts;
+use gatepost_smtp::client::{
+    ClientCommand, ClientFailure, ClientInput, ClientOutput, ClientSession, Completed, Stage,
+};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{sleep_until, timeout};
+
+use crate::answer::answer;
+use crate::error::{AddressError, ChannelError, Error};
+use crate::stream::{Stream, Turn};
+use crate::tls::{self, Roots};
+
+/// Octets read from the server at once: replies are short.
+const READ_SIZE: usize = 4 * 1024;
+
+/// Octets of content read from their source at once. With what the encoder makes of them, the most that a message of any size
+/// takes of memory.
+const CONTENT_SIZE: usize = 32 * 1024;
+
+/// The server as the caller named it.
+pub(crate) struct Server {
+    pub(crate) host: String,
+    pub(crate) name: ServerName<'static>,
+    pub(crate) roots: Option<Roots>,
+    pub(crate) handshake_timeout: Duration,
+}
+
+impl Server {
+    /// Shakes hands and verifies the server's name.
+    pub(crate) async fn start_tls(&self, stream: &mut Stream) -> Result<TlsFacts, Error> {
+        let roots = self.roots.clone().map_or_else(Roots::native, Ok)?;
+        timeout(
+            self.handshake_timeout,
+            stream.start_tls(roots.config(), self.name.clone()),
+        )
+        .await
+        .map_err(|_| Error::Timeout(Stage::StartTls))?
+        .map_err(|source| self.not_protected(source))?;
+        stream
+            .tls()
+            .map(|connection| tls::facts(connection, &self.host))
+            .ok_or_else(Driver::out_of_order)
+    }
+
+    fn not_protected(&self, source: io::Error) -> Error {
+        let host = self.host.clone();
+        if tls::is_clear_text(&source) {
+            return ChannelError::SpeaksClear { host }.into();
+        }
+        ChannelError::Tls { host, source }.into()
+    }
+}
+
+/// A session and its connection.
+pub(crate) struct Driver {
+    stream: Stream,
+    session: ClientSession,
+    server: Server,
+    /// A command is running, or its future was dropped while it was.
+    busy: bool,
+}
+
+type Answering = Pin<Box<dyn Future<Output = ClientAnswer> + Send>>;
+
+impl Driver {
+    pub(crate) fn new(stream: Stream, session: ClientSession, server: Server) -> Self {
+        Self {
+            stream,
+            session,
+            server,
+            busy: false,
+        }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.server.host
+    }
+
+    pub(crate) fn session(&self) -> &ClientSession {
+        &self.session
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !self.busy && self.session.is_open() && !matches!(self.stream, Stream::Gone)
+    }
+
+    pub(crate) fn out_of_order() -> Error {
+        AddressError::OutOfOrder.into()
+    }
+
+    /// Waits until the session has said hello.
+    pub(crate) async fn greet(&mut self) -> Result<Completed, Error> {
+        self.drive(None, &mut tokio::io::empty()).await
+    }
+
+    /// Runs one command to its end.
+    pub(crate) async fn run(
+        &mut self,
+        command: ClientCommand,
+        password: Option<&Secret>,
+        content: &mut (dyn AsyncRead + Unpin + Send),
+    ) -> Result<Completed, Error> {
+        if self.busy {
+            return Err(Self::out_of_order());
+        }
+        self.notice_farewell().await;
+        self.session
+            .handle(ClientInput::Command(command), Instant::now());
+        self.drive(password, content).await
+    }
+
+    /// QUIT, as far as the server listens.
+    pub(crate) async fn quit(&mut self) {
+        if self.is_open() {
+            // Nothing depends on the answer.
+            drop(
+                self.run(ClientCommand::Quit, None, &mut tokio::io::empty())
+                    .await,
+            );
+        }
+        self.stream.close().await;
+    }
+
+    async fn drive(
+        &mut self,
+        password: Option<&Secret>,
+        content: &mut (dyn AsyncRead + Unpin + Send),
+    ) -> Result<Completed, Error> {
+        self.busy = true;
+        let result = self.until_done(password, content).await;
+        self.busy = false;
+        if password.is_some() {
+            // What was written of it is wiped.
+            drop(Secret::new(std::mem::take(self.session.pending_output())));
+        }
+        match result {
+            Ok(done) => {
+                if !self.session.is_open() {
+                    self.stream.close().await;
+                }
+                done.map_err(Error::from)
+            }
+            Err(error) => {
+                self.stream = Stream::Gone;
+                Err(error)
+            }
+        }
+    }
+
+    /// The outer error is the connection's: the dialogue was cut off.
+    async fn until_done(
+        &mut self,
+        password: Option<&Secret>,
+        content: &mut (dyn AsyncRead + Unpin + Send),
+    ) -> Result<Result<Completed, ClientFailure>, Error> {
+        let mut answering: Option<Answering> = None;
+        let mut feeding = false;
+        loop {
+            while let Some(output) = self.session.poll() {
+                match output {
+                    ClientOutput::StartTls => self.start_tls().await?,
+                    ClientOutput::Ask(question) => {
+                        answering = Some(Box::pin(answer(question, password.cloned())));
+                    }
+                    ClientOutput::WantContent => feeding = true,
+                    ClientOutput::Done(result) => return Ok(result),
+                    // After `Done`; and between commands the connection is closed by whoever looks at the session next.
+                    ClientOutput::Close => {}
+                }
+            }
+            if feeding && self.session.pending_output().is_empty() {
+                feeding = self.feed(content).await?;
+            } else {
+                self.turn(&mut answering).await;
+            }
+        }
+    }
+
+    async fn start_tls(&mut self) -> Result<(), Error> {
+        while !self.session.pending_output().is_empty() {
+            self.turn(&mut None).await;
+        }
+        let facts = self.server.start_tls(&mut self.stream).await?;
+        self.session
+            .handle(ClientInput::TlsStarted(facts), Instant::now());
+        Ok(())
+    }
+
+    /// Hands the next piece of content to the session, unless something else happens first. Says whether there may be more.
+    async fn feed(&mut self, content: &mut (dyn AsyncRead + Unpin + Send)) -> Result<bool, Error> {
+        let mut piece = vec![0; CONTENT_SIZE];
+        let mut nothing_asked = None;
+        let read = tokio::select! {
+            read = content.read(&mut piece) => read.map_err(Error::Content)?,
+            () = self.turn(&mut nothing_asked) => return Ok(true),
+        };
+        let piece = piece.get(..read).unwrap_or_default();
+        let input = if piece.is_empty() {
+            ClientInput::ContentEnd
+        } else {
+            ClientInput::Content(piece)
+        };
+        self.session.handle(input, Instant::now());
+        Ok(read > 0)
+    }
+
+    /// Waits for one thing to happen, and tells the session. A broken connection is an end like any other to it: what was said before
+    /// decides what that means.
+    async fn turn(&mut self, answering: &mut Option<Answering>) {
+        let mut input = [0; READ_SIZE];
+        let deadline = self.session.deadline();
+        let (stream, output) = (&mut self.stream, self.session.pending_output());
+        let turn = tokio::select! {
+            biased;
+            answer = answered(answering) => {
+                *answering = None;
+                return self.session.handle(ClientInput::Answer(answer), Instant::now());
+            }
+            () = expired(deadline) => return self.session.handle(ClientInput::Tick, Instant::now()),
+            turn = poll_fn(|cx| stream.poll_turn(cx, &mut input, output)) => turn,
+        };
+        match turn {
+            Ok(Turn::Written(octets)) => drop(output.drain(..octets.min(output.len()))),
+            Ok(Turn::Read(octets @ 1..)) => {
+                let input = input.get(..octets).unwrap_or_default();
+                self.session
+                    .handle(ClientInput::Bytes(input), Instant::now());
+            }
+            Ok(Turn::Read(0)) | Err(_) => self.session.handle(ClientInput::Eof, Instant::now()),
+        }
+    }
+
+    /// Takes what the server said since the last command: usually nothing, sometimes good-bye.
+    async fn notice_farewell(&mut self) {
+        while self.session.is_open() {
+            let mut input = [0; READ_SIZE];
+            let stream = &mut self.stream;
+            let read = poll_fn(|cx| match stream.poll_turn(cx, &mut input, &[]) {
+                Poll::Ready(turn) => Poll::Ready(Some(turn)),
+                Poll::Pending => Poll::Ready(None),
+            });
+            match read.await {
+                None => return,
+                Some(Ok(Turn::Read(octets @ 1..))) => {
+                    let input = input.get(..octets).unwrap_or_default();
+                    self.session
+                        .handle(ClientInput::Bytes(input), Instant::now());
+                }
+                Some(_) => self.session.handle(ClientInput::Eof, Instant::now()),
+            }
+        }
+    }
+}
+
+async fn answered(answering: &mut Option<Answering>) -> ClientAnswer {
+    match answering {
+        Some(answer) => answer.await,
+        None => pending().await,
+    }
+}
+
+async fn expired(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
+}
