@@ -6,8 +6,12 @@
 //!
 //! The code decides, the text is data (T-48): 4yz is transient, 5yz permanent, a 421 anywhere transient (CLI-04).
 
-use gatepost_smtp::client::{ChannelFault, ClientFailure, CredentialFault, Lack, Stage};
-use gatepost_smtp::reply::{Reply, ReplyCode};
+use std::io;
+
+use gatepost_client::{
+    AddressError, ChannelError, ChannelFault, ClientFailure, CredentialFault, Error, Lack, Reply,
+    ReplyCode, Stage,
+};
 
 use super::lane::{FaultKind, LaneFault};
 use crate::message::dsn::Diagnostic;
@@ -37,6 +41,8 @@ pub enum Verdict {
     Permanent,
     /// Wait for a person.
     Stopped,
+    /// Try again when the lane is repaired, however long that takes.
+    LaneBroken,
 }
 
 /// What a failure of a whole attempt is about.
@@ -112,48 +118,42 @@ impl Outcome {
 }
 
 impl Blame {
-    /// What a failure of the client's session is about. Its text names the stage and holds no secret.
-    pub fn of(failure: &ClientFailure) -> Self {
-        match failure {
-            ClientFailure::Unsupported(Lack::EightBitMime) => lacking("5.6.3", failure),
-            ClientFailure::Unsupported(Lack::Size { .. }) => lacking("5.3.4", failure),
-            ClientFailure::Credential(fault) => Self::Lane(refused_us(fault, failure)),
-            ClientFailure::Channel(
-                ChannelFault::StartTlsNotOffered
-                | ChannelFault::InjectedReplies
-                | ChannelFault::SpeaksTls,
-            ) => lane(FaultKind::Broken, Reason::NextHopTls, failure),
-            ClientFailure::Refused {
-                stage: Stage::StartTls,
-                ..
-            } => lane(FaultKind::Down, Reason::NextHopTls, failure),
-            ClientFailure::Refused { stage, reply } if is_about_message(*stage) => {
-                of_message_refusal(reply, failure)
+    /// What an error of the client is about. Its text names the stage, escapes what the peer said, and holds no secret.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Server(ClientFailure::Unsupported(lack)) => Self::Message(lacking(*lack, error)),
+            Error::Server(ClientFailure::Refused { stage, reply }) => {
+                of_refusal(*stage, reply, error)
             }
-            ClientFailure::OutOfOrder => Self::Message(Outcome::ours(
-                Verdict::Transient,
-                Reason::Internal,
-                "4.3.0",
-                failure.to_string(),
-            )),
-            // Broken off in the middle of a transaction: it may be this message that the next hop cannot bear, so the lane stays open.
-            ClientFailure::Timeout(stage)
-            | ClientFailure::Protocol { stage, .. }
-            | ClientFailure::Channel(ChannelFault::Closed(stage))
+            // Broken off in the middle of a transaction: it may be this message that the next hop cannot bear, so the
+            // lane stays open.
+            Error::Server(ClientFailure::Protocol { stage, .. })
+            | Error::Timeout(stage)
+            | Error::Channel(ChannelError::Session(ChannelFault::Closed(stage)))
                 if is_about_message(*stage) =>
             {
                 Self::Message(Outcome::ours(
                     Verdict::Transient,
                     Reason::ConnectionFailed,
                     "4.4.2",
-                    failure.to_string(),
+                    error.to_string(),
                 ))
             }
-            ClientFailure::Refused { .. }
-            | ClientFailure::Timeout(_)
-            | ClientFailure::Protocol { .. }
-            | ClientFailure::Channel(ChannelFault::Closed(_) | ChannelFault::Layer(_)) => {
-                lane(FaultKind::Down, Reason::Unreachable, failure)
+            Error::Content(fault) => Self::Message(unreadable(fault, error)),
+            Error::Address(AddressError::OutOfOrder) => Self::Message(Outcome::ours(
+                Verdict::Transient,
+                Reason::Internal,
+                "4.3.0",
+                error.to_string(),
+            )),
+            Error::Credential(fault) => lane(refused_us(fault), Reason::NextHopCredential, error),
+            Error::Channel(fault) => of_channel(fault, error),
+            Error::Address(AddressError::Roots { .. }) => {
+                lane(FaultKind::Broken, Reason::NextHopTls, error)
+            }
+            Error::Address(_) => lane(FaultKind::Broken, Reason::Unreachable, error),
+            Error::Server(_) | Error::Timeout(_) => {
+                lane(FaultKind::Down, Reason::Unreachable, error)
             }
         }
     }
@@ -166,50 +166,80 @@ fn is_about_message(stage: Stage) -> bool {
     )
 }
 
-fn of_message_refusal(reply: &Reply, failure: &ClientFailure) -> Blame {
-    match reply.code {
-        ReplyCode::SERVICE_CLOSING => lane(FaultKind::Down, Reason::Unreachable, failure),
+fn of_refusal(stage: Stage, reply: &Reply, error: &Error) -> Blame {
+    match (stage, reply.code) {
+        (Stage::StartTls, _) => lane(FaultKind::Down, Reason::NextHopTls, error),
+        (_, ReplyCode::SERVICE_CLOSING) => lane(FaultKind::Down, Reason::Unreachable, error),
         // "Authentication required": the route lacks a credential.
-        ReplyCode::AUTH_REQUIRED => lane(FaultKind::Broken, Reason::NextHopCredential, failure),
-        _ => Blame::Message(Outcome::of_recipient(&Err(reply.clone()))),
+        (_, ReplyCode::AUTH_REQUIRED) => lane(FaultKind::Broken, Reason::NextHopCredential, error),
+        (stage, _) if is_about_message(stage) => {
+            Blame::Message(Outcome::of_recipient(&Err(reply.clone())))
+        }
+        _ => lane(FaultKind::Down, Reason::Unreachable, error),
+    }
+}
+
+/// A certificate that is not good, or TLS that somebody removes, needs a person; a connection that breaks does not.
+fn of_channel(fault: &ChannelError, error: &Error) -> Blame {
+    match fault {
+        ChannelError::Tls { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+            lane(FaultKind::Broken, Reason::NextHopTls, error)
+        }
+        ChannelError::Session(
+            ChannelFault::StartTlsNotOffered
+            | ChannelFault::InjectedReplies
+            | ChannelFault::SpeaksTls,
+        )
+        | ChannelError::SpeaksClear { .. } => lane(FaultKind::Broken, Reason::NextHopTls, error),
+        ChannelError::Tls { .. } => lane(FaultKind::Down, Reason::NextHopTls, error),
+        _ => lane(FaultKind::Down, Reason::Unreachable, error),
     }
 }
 
 /// A server whose directory is down says 4yz: that passes by itself. Everything else needs a person.
-fn refused_us(fault: &CredentialFault, failure: &ClientFailure) -> LaneFault {
-    let kind = match fault {
+fn refused_us(fault: &CredentialFault) -> FaultKind {
+    match fault {
         CredentialFault::Refused { reply, .. } if reply.code.is_transient() => FaultKind::Down,
         _ => FaultKind::Broken,
-    };
-    LaneFault {
-        kind,
-        reason: Reason::NextHopCredential,
-        text: failure.to_string(),
     }
 }
 
-fn lacking(status: &str, failure: &ClientFailure) -> Blame {
-    Blame::Message(Outcome::ours(
+fn lacking(lack: Lack, error: &Error) -> Outcome {
+    let status = match lack {
+        Lack::EightBitMime => "5.6.3",
+        Lack::Size { .. } => "5.3.4",
+    };
+    Outcome::ours(
         Verdict::Permanent,
         Reason::ExtensionMissing,
         status,
-        failure.to_string(),
-    ))
+        error.to_string(),
+    )
 }
 
-fn lane(kind: FaultKind, reason: Reason, failure: &ClientFailure) -> Blame {
+/// Our own storage failed. What does not match its checksum will not match it later either.
+fn unreadable(fault: &io::Error, error: &Error) -> Outcome {
+    let verdict = if fault.kind() == io::ErrorKind::InvalidData {
+        Verdict::Stopped
+    } else {
+        Verdict::Transient
+    };
+    Outcome::ours(verdict, Reason::StorageFailed, "4.3.0", error.to_string())
+}
+
+fn lane(kind: FaultKind, reason: Reason, error: &Error) -> Blame {
     Blame::Lane(LaneFault {
         kind,
         reason,
-        text: failure.to_string(),
+        text: error.to_string(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatepost_client::ProtocolFault;
     use gatepost_sasl::mechanism::PLAIN;
-    use gatepost_smtp::client::ProtocolFault;
     use gatepost_smtp::reply::EnhancedCode;
 
     fn reply(line: &str) -> Reply {
@@ -311,6 +341,7 @@ mod tests {
             (ClientFailure::OutOfOrder, Verdict::Transient, "4.3.0"),
         ];
         for (failure, verdict, status) in message {
+            let failure = Error::from(failure);
             match Blame::of(&failure) {
                 Blame::Message(outcome) => assert_eq!(
                     (outcome.verdict, outcome.status.as_str()),
@@ -406,6 +437,7 @@ mod tests {
             ),
         ];
         for (failure, kind, reason) in lanes {
+            let failure = Error::from(failure);
             match Blame::of(&failure) {
                 Blame::Lane(fault) => {
                     assert_eq!((fault.kind, fault.reason), (kind, reason), "{failure}");

@@ -1,0 +1,425 @@
+//! One smarthost: its hosts in fail-over order, its credential, its connections, and whether it is being tried.
+//!
+//! [`NextHop::deliver`] sends one message to recipients that share this next hop. It uses an open connection if there is
+//! one for exactly this host, TLS policy and credential, else connects to the hosts in order. Trouble with one host leads
+//! to the next one; a refused credential does not, since presenting it again only brings a lockout nearer.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use gatepost_client::{
+    ChannelError, ChannelFault, Client, ClientFailure, Connector, Credentials, Envelope, Error,
+    MechanismChoice, ReplyCode, Roots, SendReport, Stage, Submitter, TlsMode,
+};
+use gatepost_smtp::path::ForwardPath;
+use tokio::sync::Semaphore;
+
+use super::credential::{Password, PasswordFile};
+use super::lane::{FaultKind, LaneFault, LaneState};
+use super::outcome::{Blame, Outcome, Verdict};
+use super::pool::Pool;
+use crate::config::resolved::{HostPort, RouteTls, Smarthost};
+use crate::observe::Observer;
+use crate::observe::event::Fault;
+use crate::observe::reason::Reason;
+use crate::queue::{Lease, QueueError};
+
+/// Connections to one next hop at the same time.
+const CONNECTIONS: usize = 20;
+
+/// A connection idle for longer is asked whether it still lives before a message is entrusted to it.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// What a connection may be used for: nothing that differs in any of these.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HopKey {
+    host: HostPort,
+    tls: RouteTls,
+    ca: Option<PathBuf>,
+    credential: Option<CredentialKey>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct CredentialKey {
+    user: String,
+    mechanism: Option<&'static str>,
+    password_file: PathBuf,
+    generation: u64,
+}
+
+/// An open connection, authenticated as its key says.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    facts: HopFacts,
+}
+
+/// What the log says about a connection.
+#[derive(Debug, Clone, Default)]
+pub struct HopFacts {
+    /// Host and port.
+    pub name: Option<String>,
+    /// The mechanism used.
+    pub mechanism: Option<&'static str>,
+    /// The version of TLS.
+    pub tls: Option<String>,
+}
+
+/// Connections to all next hops.
+pub type Connections = Pool<HopKey, Connection>;
+
+/// How an attempt ended, and where.
+#[derive(Debug)]
+pub struct Attempted {
+    /// The connection used last.
+    pub hop: HopFacts,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum End {
+    /// One outcome for each recipient.
+    Answered(Vec<Outcome>),
+    /// The same for all.
+    Failed(Blame),
+    /// Nothing was tried: the lane is paused.
+    Paused(LaneFault),
+}
+
+/// One smarthost.
+#[derive(Debug)]
+pub struct NextHop {
+    smarthost: Smarthost,
+    hostname: String,
+    password: Option<PasswordFile>,
+    /// The private CA, once it has been read.
+    roots: Mutex<Option<Roots>>,
+    state: Mutex<LaneState>,
+    permits: Semaphore,
+    connections: Arc<Connections>,
+    observer: Observer,
+}
+
+impl Connection {
+    /// Says good-bye.
+    pub async fn quit(self) {
+        self.client.quit().await;
+    }
+}
+
+impl NextHop {
+    /// The next hop of a route. `hostname` is our name in EHLO.
+    pub fn new(
+        smarthost: Smarthost,
+        hostname: String,
+        connections: Arc<Connections>,
+        observer: Observer,
+    ) -> Self {
+        let password = smarthost
+            .auth
+            .as_ref()
+            .map(|auth| PasswordFile::new(auth.password_file.clone()));
+        Self {
+            smarthost,
+            hostname,
+            password,
+            roots: Mutex::default(),
+            state: Mutex::default(),
+            permits: Semaphore::new(CONNECTIONS),
+            connections,
+            observer,
+        }
+    }
+
+    /// Sends the message to these of its recipients. Waits for its turn when many others are being sent here.
+    pub async fn deliver(&self, lease: &Lease, recipients: &[ForwardPath]) -> Attempted {
+        let _permit = self.permits.acquire().await;
+        let password = match self.password().await {
+            Ok(password) => password,
+            Err(fault) => return self.failed(0, HopFacts::default(), Blame::Lane(fault)),
+        };
+        let generation = password.as_ref().map_or(0, |password| password.generation);
+        if let Err(fault) = self.state().gate(Instant::now(), generation) {
+            return Attempted {
+                hop: HopFacts::default(),
+                end: End::Paused(fault),
+            };
+        }
+        let message = Message { lease, recipients };
+        if let Some(attempted) = self.over_open_connection(password.as_ref(), message).await {
+            return attempted;
+        }
+        self.over_new_connection(password.as_ref(), message).await
+    }
+
+    async fn over_open_connection(
+        &self,
+        password: Option<&Password>,
+        message: Message<'_>,
+    ) -> Option<Attempted> {
+        for host in &self.smarthost.hosts {
+            let key = self.key(host, password);
+            let Some((mut connection, idle)) = self.connections.take(&key, Instant::now()) else {
+                continue;
+            };
+            if idle > TRUSTED_IDLE && connection.client.reset().await.is_err() {
+                continue;
+            }
+            match self.send(&mut connection, message).await {
+                Err(SendFault::Client(error)) if is_stale(&error) => {}
+                sent => return Some(self.conclude(key, connection, sent)),
+            }
+        }
+        None
+    }
+
+    async fn over_new_connection(
+        &self,
+        password: Option<&Password>,
+        message: Message<'_>,
+    ) -> Attempted {
+        let generation = password.map_or(0, |password| password.generation);
+        let mut last = None;
+        for host in &self.smarthost.hosts {
+            let hop = HopFacts {
+                name: Some(format!("{}:{}", host.host, host.port)),
+                ..HopFacts::default()
+            };
+            let blame = match self.connect(host, password).await {
+                Err(error) => Blame::of(&error),
+                Ok(mut connection) => match self.send(&mut connection, message).await {
+                    Err(SendFault::Client(error))
+                        if matches!(Blame::of(&error), Blame::Lane(_)) =>
+                    {
+                        Blame::of(&error)
+                    }
+                    sent => return self.conclude(self.key(host, password), connection, sent),
+                },
+            };
+            let is_refusal =
+                matches!(&blame, Blame::Lane(fault) if fault.reason == Reason::NextHopCredential);
+            if is_refusal {
+                return self.failed(generation, hop, blame);
+            }
+            last = Some((hop, blame));
+        }
+        let (hop, blame) = last.unwrap_or_else(|| (HopFacts::default(), Blame::Lane(no_host())));
+        self.failed(generation, hop, blame)
+    }
+
+    /// Connects and authenticates.
+    async fn connect(
+        &self,
+        host: &HostPort,
+        password: Option<&Password>,
+    ) -> Result<Connection, Error> {
+        let tls = match self.smarthost.tls {
+            RouteTls::StartTls => TlsMode::StartTls,
+            RouteTls::Implicit => TlsMode::Implicit,
+            RouteTls::None => TlsMode::None,
+        };
+        let mut connector = Connector::new(&host.host, host.port, tls)
+            .ehlo_name(&self.hostname)
+            // The operator wrote `tls = "none"` beside the credential.
+            .allow_clear_password(self.smarthost.tls == RouteTls::None);
+        if let Some(roots) = self.roots()? {
+            connector = connector.roots(roots);
+        }
+        let mut client = connector.connect().await?;
+        let mut mechanism = None;
+        if let (Some(auth), Some(password)) = (&self.smarthost.auth, password) {
+            let choice = auth
+                .mechanism
+                .map_or(MechanismChoice::Strongest, MechanismChoice::Only);
+            let credentials = Credentials {
+                authcid: auth.user.clone(),
+                authzid: None,
+                password: password.secret.clone(),
+            };
+            mechanism = Some(client.authenticate(&credentials, choice).await?.name);
+        }
+        let facts = HopFacts {
+            name: Some(format!("{}:{}", host.host, host.port)),
+            mechanism,
+            tls: client.tls().map(|tls| tls.version.clone()),
+        };
+        Ok(Connection { client, facts })
+    }
+
+    async fn send(
+        &self,
+        connection: &mut Connection,
+        message: Message<'_>,
+    ) -> Result<SendReport, SendFault> {
+        let content = message.lease.content().await.map_err(SendFault::Content)?;
+        let envelope = message.lease.envelope();
+        let submitter = match &envelope.submitter {
+            // MPAR-06: `<>` goes to servers that we authenticated to; MPAR-07: a believed mailbox to any.
+            Submitter::Unknown => connection.facts.mechanism.map(|_| Submitter::Unknown),
+            known @ Submitter::Address(_) => Some(known.clone()),
+        };
+        let outgoing = Envelope {
+            reverse_path: envelope.reverse_path.clone(),
+            recipients: message.recipients.to_vec(),
+            size: Some(message.lease.size()),
+            eight_bit: envelope.body_8bit,
+            submitter,
+        };
+        connection
+            .client
+            .send(&outgoing, content)
+            .await
+            .map_err(SendFault::Client)
+    }
+
+    /// After a transaction: keeps the connection if all went as expected, and sorts out what happened.
+    fn conclude(
+        &self,
+        key: HopKey,
+        connection: Connection,
+        sent: Result<SendReport, SendFault>,
+    ) -> Attempted {
+        let hop = connection.facts.clone();
+        let generation = key
+            .credential
+            .as_ref()
+            .map_or(0, |credential| credential.generation);
+        let end = match sent {
+            Ok(report) => {
+                if connection.client.is_open() {
+                    self.connections.put(key, connection, Instant::now());
+                }
+                End::Answered(
+                    report
+                        .recipients
+                        .iter()
+                        .map(Outcome::of_recipient)
+                        .collect(),
+                )
+            }
+            Err(SendFault::Content(error)) => End::Failed(Blame::Message(unreadable(error))),
+            Err(SendFault::Client(error)) => match Blame::of(&error) {
+                blame @ Blame::Lane(_) => return self.failed(generation, hop, blame),
+                blame @ Blame::Message(_) => End::Failed(blame),
+            },
+        };
+        self.state().worked();
+        Attempted { hop, end }
+    }
+
+    /// Notes a failure. One of the lane pauses it, and the operator is told once.
+    fn failed(&self, generation: u64, hop: HopFacts, blame: Blame) -> Attempted {
+        if let Blame::Lane(fault) = &blame
+            && self
+                .state()
+                .failed(Instant::now(), generation, fault.clone())
+        {
+            let detail = format!(
+                "{}: {}",
+                hop.name.as_deref().unwrap_or("next hop"),
+                fault.text
+            );
+            self.observer.emit(Fault {
+                part: "delivery",
+                reason: fault.reason,
+                detail,
+            });
+        }
+        Attempted {
+            hop,
+            end: End::Failed(blame),
+        }
+    }
+
+    async fn password(&self) -> Result<Option<Password>, LaneFault> {
+        match &self.password {
+            None => Ok(None),
+            Some(file) => file.read().await.map(Some).map_err(|fault| LaneFault {
+                kind: FaultKind::Broken,
+                reason: Reason::NextHopCredential,
+                text: fault.to_string(),
+            }),
+        }
+    }
+
+    /// The route's own certificate authority. It is small and read once.
+    fn roots(&self) -> Result<Option<Roots>, Error> {
+        let Some(file) = &self.smarthost.ca else {
+            return Ok(None);
+        };
+        let mut known = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            *known = Some(Roots::from_pem_file(file)?);
+        }
+        Ok(known.clone())
+    }
+
+    fn key(&self, host: &HostPort, password: Option<&Password>) -> HopKey {
+        let credential = self.smarthost.auth.as_ref().map(|auth| CredentialKey {
+            user: auth.user.clone(),
+            mechanism: auth.mechanism.map(|mechanism| mechanism.name),
+            password_file: auth.password_file.clone(),
+            generation: password.map_or(0, |password| password.generation),
+        });
+        HopKey {
+            host: host.clone(),
+            tls: self.smarthost.tls,
+            ca: self.smarthost.ca.clone(),
+            credential,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, LaneState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A message and those of its recipients that share a transaction.
+#[derive(Clone, Copy)]
+struct Message<'a> {
+    lease: &'a Lease,
+    recipients: &'a [ForwardPath],
+}
+
+enum SendFault {
+    /// Our own queue cannot read the message.
+    Content(QueueError),
+    Client(Error),
+}
+
+/// The next hop closed an idle connection: nothing of the message was sent.
+fn is_stale(error: &Error) -> bool {
+    match error {
+        Error::Channel(ChannelError::Session(ChannelFault::Closed(stage))) => {
+            is_before_message(*stage)
+        }
+        Error::Server(ClientFailure::Refused { stage, reply }) => {
+            is_before_message(*stage) && reply.code == ReplyCode::SERVICE_CLOSING
+        }
+        _ => false,
+    }
+}
+
+fn is_before_message(stage: Stage) -> bool {
+    matches!(stage, Stage::Idle | Stage::Mail)
+}
+
+fn unreadable(error: QueueError) -> Outcome {
+    let verdict = if error == QueueError::Damaged {
+        Verdict::Stopped
+    } else {
+        Verdict::Transient
+    };
+    Outcome::ours(verdict, Reason::StorageFailed, "4.3.0", error.to_string())
+}
+
+fn no_host() -> LaneFault {
+    LaneFault {
+        kind: FaultKind::Broken,
+        reason: Reason::Unreachable,
+        text: "the route names no host".to_owned(),
+    }
+}
