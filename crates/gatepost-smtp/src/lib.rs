@@ -19,6 +19,11 @@
     )
 )]
 
+mod command;
+mod data;
+mod ehlo;
+mod line;
+
 pub mod client;
 pub mod params;
 pub mod path;

@@ -325,7 +325,7 @@ fn is_atom_or_dot(octet: u8) -> bool {
 }
 
 /// Labels of letters, digits, hyphens and (in the field) underscores, or an address literal.
-fn is_domain(domain: &str) -> bool {
+pub(crate) fn is_domain(domain: &str) -> bool {
     if let Some(literal) = domain
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))

@@ -59,8 +59,8 @@ pub enum AbortCause {
     Quit,
     /// The client sent something that is not base64.
     NotBase64,
-    /// A line was too long.
-    LineTooLong,
+    /// A line was too long, or ended in LF alone where that is not tolerated.
+    LineUnreadable,
     /// There were too many rounds.
     TooManyRounds,
     /// The connection ended.

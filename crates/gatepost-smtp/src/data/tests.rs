@@ -1,0 +1,210 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Decodes `input` cut at `cuts`; returns the content, the octets left over and how it ended.
+fn decode_cut(
+    input: &[u8],
+    cuts: &[usize],
+    lf_end_of_data: bool,
+) -> (String, usize, Option<EndOfData>) {
+    let mut decoder = DataDecoder::new(lf_end_of_data);
+    let mut out = Vec::new();
+    let mut start = 0;
+    for &end in cuts.iter().chain([&input.len()]) {
+        let decoded = decoder.decode(&input[start..end], &mut out);
+        start += decoded.used;
+        if decoded.end.is_some() {
+            return (
+                out.escape_ascii().to_string(),
+                input.len() - start,
+                decoded.end,
+            );
+        }
+        assert_eq!(start, end);
+    }
+    (out.escape_ascii().to_string(), 0, None)
+}
+
+/// Decodes `input` whole and cut at every octet, and expects the same each time.
+fn decode(input: &[u8]) -> (String, usize, Option<EndOfData>) {
+    let whole = decode_cut(input, &[], false);
+    for cut in 0..=input.len() {
+        assert_eq!(
+            decode_cut(input, &[cut], false),
+            whole,
+            "{} cut at {cut}",
+            input.escape_ascii()
+        );
+    }
+    let every: Vec<usize> = (0..input.len()).collect();
+    assert_eq!(decode_cut(input, &every, false), whole, "octet by octet");
+    whole
+}
+
+#[test]
+fn eol_01_only_crlf_dot_crlf_ends_data() {
+    const ENDS: [&[u8]; 6] = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\0\n"];
+    let mut wrong = 0;
+    for before in ENDS {
+        for behind in ENDS {
+            let message = [
+                b"Subject: x\r\n\r\nbody",
+                before,
+                b".",
+                behind,
+                b"MAIL FROM:<x@y>\r\n",
+            ]
+            .concat();
+            let (content, _, end) = decode(&message);
+            if (before, behind) == (ENDS[0], ENDS[0]) {
+                assert_eq!(end, Some(EndOfData::Standard));
+                continue;
+            }
+            wrong += 1;
+            let name = message.escape_ascii().to_string();
+            assert_eq!(end, None, "{name}");
+            assert!(
+                content.ends_with("MAIL FROM:<x@y>\\r\\n"),
+                "{name}: {content}"
+            );
+            // Read by anyone who takes LF or CR or CRLF for a line end, no line is a lone dot any more.
+            let lines: Vec<&str> = content.split("\\r\\n").collect();
+            assert!(!lines.contains(&"."), "{name}: {content}");
+            assert!(
+                !content.replace("\\r\\n", "").contains(['\r', '\n']),
+                "{name}: {content}"
+            );
+        }
+    }
+    assert_eq!(wrong, 35);
+}
+
+#[test]
+fn eol_03_lone_dots_beside_bare_line_ends_are_dropped() {
+    let rows: [(&[u8], &str); 8] = [
+        (b"a\n.\r\nb\r\n", "a\\r\\nb\\r\\n"),
+        (b"a\r\n.\nb\r\n", "a\\r\\nb\\r\\n"),
+        (b"a\n.\nb\r\n", "a\\r\\nb\\r\\n"),
+        (b"a\r.\rb\r\n", "a\\r\\nb\\r\\n"),
+        (b"a\r\n.\rb\r\n", "a\\r\\nb\\r\\n"),
+        (b"a\r\n.\r\r\nb\r\n", "a\\r\\nb\\r\\n"),
+        (b".\nb\r\n", "b\\r\\n"),
+        (b"a\r\r\n.\r\nb\r\n", "a\\r\\nb\\r\\n"),
+    ];
+    for (input, expected) in rows {
+        assert_eq!(
+            decode(input),
+            (expected.to_owned(), 0, None),
+            "{}",
+            input.escape_ascii()
+        );
+    }
+    // The dropped dot's own CRLF counts for the next line, as in Postfix.
+    assert_eq!(decode(b"a\n.\r\n.\r\n").2, Some(EndOfData::Standard));
+}
+
+#[test]
+fn eol_03_every_other_line_loses_one_dot() {
+    let rows: [(&[u8], &str); 6] = [
+        (b"..\r\n.\r\n", ".\\r\\n"),
+        (b"..x\r\n.\r\n", ".x\\r\\n"),
+        (b".x\r\n.\r\n", "x\\r\\n"),
+        (b"a\n..x\n.y\r\n.\r\n", "a\\r\\n.x\\r\\ny\\r\\n"),
+        (b"a.\r\n.\r\n", "a.\\r\\n"),
+        (b".\r\n", ""),
+    ];
+    for (input, expected) in rows {
+        let (content, left, end) = decode(input);
+        assert_eq!(
+            (content.as_str(), left, end),
+            (expected, 0, Some(EndOfData::Standard)),
+            "{}",
+            input.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn eol_02_bare_line_ends_become_crlf_and_are_noted() {
+    assert_eq!(
+        decode(b"a\nb\rc\r\r\nd\r\re\r\n").0,
+        "a\\r\\nb\\r\\nc\\r\\nd\\r\\n\\r\\ne\\r\\n"
+    );
+    let noted = |input: &[u8]| {
+        let mut decoder = DataDecoder::new(false);
+        decoder.decode(input, &mut Vec::new());
+        decoder.bare_line_ends()
+    };
+    assert_eq!(noted(b"a\r\n..\r\nb\r\n.\r\n"), BareLineEnds::None);
+    for bare in [&b"a\nb"[..], b"a\rb", b"a\r\r\n", b"\r\n.\n"] {
+        assert_eq!(noted(bare), BareLineEnds::Met, "{}", bare.escape_ascii());
+    }
+}
+
+#[test]
+fn pipe_01_what_follows_the_end_is_left() {
+    assert_eq!(
+        decode(b"a\r\n.\r\nQUIT\r\n"),
+        ("a\\r\\n".to_owned(), 6, Some(EndOfData::Standard))
+    );
+}
+
+#[test]
+fn eol_05_line_feed_end_of_data() {
+    let end = |input: &[u8]| decode_cut(input, &[], true).2;
+    assert_eq!(
+        end(b"Subject: scan\n\nbody\n.\n"),
+        Some(EndOfData::LineFeed)
+    );
+    assert_eq!(end(b"a\r\nb\n.\n"), None, "a CRLF was seen");
+    assert_eq!(end(b"a\rb\n.\n"), None, "a CR was seen");
+    assert_eq!(end(b"a\n.\nMAIL FROM:<x@y>\n"), None, "something follows");
+    assert_eq!(decode_cut(b"a\n.\n", &[], false).2, None, "not allowed");
+    assert_eq!(end(b"a\r\n.\r\n"), Some(EndOfData::Standard));
+}
+
+#[test]
+fn eol_03_first_line_rules() {
+    let rows: [(&[u8], &str); 8] = [
+        (
+            b"From fred Mon\r\nSubject: x\r\n.\r\n",
+            "X-Mailbox-Line: From fred Mon\\r\\nSubject: x\\r\\n",
+        ),
+        (
+            b">>From a\r\nFrom b\r\nA: b\r\n.\r\n",
+            "X-Mailbox-Line: >>From a\\r\\nX-Mailbox-Line: From b\\r\\nA: b\\r\\n",
+        ),
+        (b"From: fred\r\n.\r\n", "From: fred\\r\\n"),
+        (b" leading\r\n.\r\n", "\\r\\n leading\\r\\n"),
+        (b"\tleading\r\n.\r\n", "\\r\\n\\tleading\\r\\n"),
+        (b">>Fro\r\n.\r\n", ">>Fro\\r\\n"),
+        (b">F\n.\r\n.\r\n", ">F\\r\\n"),
+        (b"A: b\r\nFrom x\r\n.\r\n", "A: b\\r\\nFrom x\\r\\n"),
+    ];
+    for (input, expected) in rows {
+        assert_eq!(decode(input).0, expected, "{}", input.escape_ascii());
+    }
+}
+
+proptest! {
+    #[test]
+    fn pieces_change_nothing(
+        input in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'x'), Just(b'>'), Just(b' ')], 0..60),
+        cuts in proptest::collection::vec(0_usize..60, 0..8),
+    ) {
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(input.len())).collect();
+        cuts.sort_unstable();
+        prop_assert_eq!(decode_cut(&input, &cuts, false), decode_cut(&input, &[], false));
+    }
+
+    #[test]
+    fn stuffed_messages_come_back_unchanged(lines in proptest::collection::vec("[.a: ]{0,12}", 0..12)) {
+        let content: String = std::iter::once("A: b".to_owned()).chain(lines).map(|line| format!("{line}\r\n")).collect();
+        let stuffed: String = content.split_inclusive("\r\n")
+            .map(|line| if line.starts_with('.') { format!(".{line}") } else { line.to_owned() })
+            .collect();
+        let (decoded, left, end) = decode_cut(format!("{stuffed}.\r\nQUIT\r\n").as_bytes(), &[], false);
+        prop_assert_eq!(decoded, content.as_bytes().escape_ascii().to_string());
+        prop_assert_eq!((left, end), (6, Some(EndOfData::Standard)));
+    }
+}

@@ -1,0 +1,111 @@
+//! Which mechanism an AUTH command means, and whether it may be begun as it was asked for.
+
+use gatepost_sasl::{InitialResponse, Mechanism, mechanism};
+
+use crate::reply::Refusal;
+
+/// The mechanisms offered at the last EHLO, and why others may be missing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer<'a> {
+    pub(super) mechanisms: &'a [&'static Mechanism],
+    /// The channel is clear and TLS could be had: more would be offered there.
+    pub(super) tls_would_help: bool,
+}
+
+impl Offer<'_> {
+    /// Table rows 4, 5 and 14.
+    pub(super) fn choose(self, name: &str) -> Result<&'static Mechanism, Refusal> {
+        let offered = self
+            .mechanisms
+            .iter()
+            .find(|mechanism| mechanism.name.eq_ignore_ascii_case(name));
+        match offered {
+            Some(mechanism) => Ok(mechanism),
+            // CODE-05: a mechanism we know and offer under TLS only.
+            None if self.tls_would_help && exposes_password(name) => {
+                Err(Refusal::EncryptionRequired)
+            }
+            None if self.mechanisms.is_empty() && !self.tls_would_help => {
+                Err(Refusal::AuthDisabled)
+            }
+            None => Err(Refusal::MechanismUnknown),
+        }
+    }
+}
+
+/// Whether `name` is a mechanism we know that shows the password to whoever listens.
+fn exposes_password(name: &str) -> bool {
+    mechanism::by_name(name).is_some_and(|mechanism| mechanism.exposes_password)
+}
+
+/// What an initial response on the wire means to `mechanism`: its base64, or nothing (AUTH-05, AUTH-09, LOG-04).
+pub(super) fn initial_response<'a>(
+    mechanism: &Mechanism,
+    wire: Option<&'a [u8]>,
+) -> Result<Option<&'a [u8]>, Refusal> {
+    match (wire, mechanism.initial_response) {
+        (None, _) | (Some(b"="), InitialResponse::EqualsMeansAbsent) => Ok(None),
+        (Some(_), InitialResponse::Refused) => Err(Refusal::InitialResponseRefused),
+        (Some(b"="), InitialResponse::Optional) => Ok(Some(b"")),
+        (Some(base64), _) => Ok(Some(base64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_rows_4_5_and_14() {
+        let plain = mechanism::by_name("PLAIN").unwrap();
+        let rows = [
+            (&[plain][..], false, "pLaIn", Ok(plain)),
+            (
+                &[plain][..],
+                false,
+                "FOOBAR",
+                Err(Refusal::MechanismUnknown),
+            ),
+            (&[plain][..], false, "LOGIN", Err(Refusal::MechanismUnknown)),
+            (&[][..], true, "LOGIN", Err(Refusal::EncryptionRequired)),
+            (&[][..], true, "FOOBAR", Err(Refusal::MechanismUnknown)),
+            (&[][..], false, "PLAIN", Err(Refusal::AuthDisabled)),
+        ];
+        for (mechanisms, tls_would_help, name, expected) in rows {
+            assert_eq!(
+                Offer {
+                    mechanisms,
+                    tls_would_help
+                }
+                .choose(name),
+                expected,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn auth_05_auth_09_log_04_what_an_initial_response_means() {
+        let of = |rule| Mechanism {
+            initial_response: rule,
+            ..*mechanism::by_name("PLAIN").unwrap()
+        };
+        let (optional, login, server_first) = (
+            of(InitialResponse::Optional),
+            of(InitialResponse::EqualsMeansAbsent),
+            of(InitialResponse::Refused),
+        );
+        assert_eq!(initial_response(&optional, None), Ok(None));
+        assert_eq!(initial_response(&optional, Some(b"=")), Ok(Some(&b""[..])));
+        assert_eq!(initial_response(&login, Some(b"=")), Ok(None));
+        assert_eq!(
+            initial_response(&login, Some(b"dGlt")),
+            Ok(Some(&b"dGlt"[..]))
+        );
+        assert_eq!(
+            initial_response(&server_first, Some(b"=")),
+            Err(Refusal::InitialResponseRefused)
+        );
+        assert_eq!(initial_response(&server_first, None), Ok(None));
+    }
+}

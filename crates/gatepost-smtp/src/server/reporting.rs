@@ -1,0 +1,92 @@
+//! Replies and events: each reply is written here, and each refusal is reported once.
+
+use std::fmt::Display;
+
+use super::tally::Patience;
+use super::{Output, Pending, Request, RequestId, ServerSession, SessionEvent, State, replies};
+use crate::command::Verb;
+use crate::quirk::{Quirk, QuirkSet};
+use crate::reply::{Positive, Refusal};
+use crate::short_id::ShortId;
+
+impl ServerSession {
+    /// A positive reply. `more` follows its text.
+    pub(super) fn approve(&mut self, reply: Positive, more: impl Display) {
+        replies::positive(self.wire.replies(), reply, more);
+    }
+
+    /// The program's no: replied and reported, and the session closed if the reply says so.
+    pub(super) fn decline(&mut self, verb: Verb, refusal: Refusal) {
+        let id = self.deny(refusal);
+        self.event(SessionEvent::Refused {
+            id,
+            command: verb.name(),
+            refusal,
+        });
+        self.close_behind(refusal);
+    }
+
+    /// Our no to a client that broke the protocol: one too many and it is the last.
+    pub(super) fn fault(&mut self, verb: Verb, refusal: Refusal) {
+        let refusal = self.count_error(refusal);
+        self.decline(verb, refusal);
+    }
+
+    /// SMTP-15: what is replied to one error more.
+    pub(super) fn count_error(&mut self, refusal: Refusal) -> Refusal {
+        match self.tally.error(&self.profile.limits) {
+            Patience::Left => refusal,
+            Patience::Gone => Refusal::TooManyErrors,
+        }
+    }
+
+    /// AUTH-18: what is replied to one wrong password more.
+    pub(super) fn count_guess(&mut self) -> Refusal {
+        match self.tally.guess(&self.profile.limits) {
+            Patience::Left => Refusal::CredentialsInvalid,
+            Patience::Gone => Refusal::TooManyAuthFailures,
+        }
+    }
+
+    /// Writes a refusal; the caller reports it.
+    pub(super) fn deny(&mut self, refusal: Refusal) -> ShortId {
+        let id = ShortId {
+            session: self.id,
+            number: self.tally.next_refusal(),
+        };
+        replies::refusal(self.wire.replies(), refusal, id);
+        id
+    }
+
+    pub(super) fn close_behind(&mut self, refusal: Refusal) {
+        if refusal.closes() {
+            self.close();
+        }
+    }
+
+    pub(super) fn event(&mut self, event: SessionEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Reports an oddity, once per session.
+    pub(super) fn quirk(&mut self, quirk: Quirk) {
+        if self.tally.is_new(quirk) {
+            self.event(SessionEvent::Quirk(quirk));
+        }
+    }
+
+    pub(super) fn quirks(&mut self, quirks: QuirkSet) {
+        for &quirk in Quirk::ALL.iter().filter(|&&quirk| quirks.contains(quirk)) {
+            self.quirk(quirk);
+        }
+    }
+
+    /// Asks the program; what goes on with its answer is `pending`.
+    pub(super) fn ask(&mut self, request: Request, pending: Pending) {
+        self.last_request = RequestId(self.last_request.0.wrapping_add(1));
+        self.since = self.now;
+        self.outputs
+            .push_back(Output::Ask(self.last_request, request));
+        self.state = State::Asking(self.last_request, pending);
+    }
+}

@@ -1,0 +1,208 @@
+//! MAIL, RCPT, DATA and the end of the message.
+//!
+//! The transaction is a value: it begins when the program has agreed to MAIL and is taken out of the session at the end of
+//! data, whatever the end. There is one exit, [`ServerSession::reset`], so that no envelope survives a refusal (T-02).
+//!
+//! BDAT will enter [`State::Content`] by another decoder; nothing else here depends on how the octets came.
+//!
+//! Standards: RFC 5321 §3.3 and §4.1.1, RFC 1870, RFC 6409 §4 to §6.
+
+use super::content::{Content, Progress};
+use super::{Output, Pending, Request, ServerSession, SessionEvent, State};
+use crate::command::{Verb, behind_keyword};
+use crate::data::EndOfData;
+use crate::params::{MailParams, RcptParams};
+use crate::path::{AddressFault, ForwardPath, ReversePath, split_argument};
+use crate::quirk::{Quirk, QuirkSet};
+use crate::reply::{Positive, Refusal};
+use crate::server::EolPolicy;
+
+/// A transaction in the making. The program holds the envelope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Transaction {
+    pub(super) tried: u32,
+    pub(super) accepted: u32,
+}
+
+impl ServerSession {
+    /// `MAIL FROM:<reverse-path> [parameters]`
+    pub(super) fn mail(&mut self, argument: &[u8]) {
+        let mut quirks = QuirkSet::NONE;
+        match self.parse_mail(argument, &mut quirks) {
+            Ok(request) => {
+                self.quirks(quirks);
+                self.ask(request, Pending::Mail);
+            }
+            Err(refusal) => self.fault(Verb::Mail, refusal),
+        }
+    }
+
+    fn parse_mail(&self, argument: &[u8], quirks: &mut QuirkSet) -> Result<Request, Refusal> {
+        let argument = behind_keyword(argument, b"FROM:").ok_or(Refusal::SenderSyntax)?;
+        let argument = std::str::from_utf8(argument).map_err(|_| Refusal::SenderNeedsUtf8)?;
+        let parts = split_argument(argument).ok_or(Refusal::SenderSyntax)?;
+        let reverse_path = ReversePath::parse(parts.address).map_err(|fault| match fault {
+            AddressFault::Syntax => Refusal::SenderSyntax,
+            AddressFault::Unqualified => Refusal::SenderDomainUnqualified,
+            AddressFault::NonAscii => Refusal::SenderNeedsUtf8,
+        })?;
+        self.parameters_allowed(parts.params)?;
+        *quirks = parts.quirks;
+        let params = MailParams::parse(parts.params, quirks)?;
+        if params
+            .size
+            .is_some_and(|size| size > self.profile.size_limit)
+        {
+            return Err(Refusal::MessageTooLarge);
+        }
+        Ok(Request::Mail {
+            reverse_path,
+            params,
+        })
+    }
+
+    /// `RCPT TO:<forward-path> [parameters]`
+    pub(super) fn rcpt(&mut self, argument: &[u8]) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.tried += 1;
+            if transaction.tried > self.profile.limits.recipients {
+                return self.decline(Verb::Rcpt, Refusal::TooManyRecipients);
+            }
+        }
+        let mut quirks = QuirkSet::NONE;
+        match self.parse_rcpt(argument, &mut quirks) {
+            Ok(request) => {
+                self.quirks(quirks);
+                self.ask(request, Pending::Rcpt);
+            }
+            Err(refusal) => self.fault(Verb::Rcpt, refusal),
+        }
+    }
+
+    fn parse_rcpt(&self, argument: &[u8], quirks: &mut QuirkSet) -> Result<Request, Refusal> {
+        let argument = behind_keyword(argument, b"TO:").ok_or(Refusal::RecipientSyntax)?;
+        let argument = std::str::from_utf8(argument).map_err(|_| Refusal::RecipientNeedsUtf8)?;
+        let parts = split_argument(argument).ok_or(Refusal::RecipientSyntax)?;
+        let forward_path = ForwardPath::parse(parts.address, &self.profile.hostname).map_err(
+            |fault| match fault {
+                AddressFault::Syntax => Refusal::RecipientSyntax,
+                AddressFault::Unqualified => Refusal::MailboxDomainUnqualified,
+                AddressFault::NonAscii => Refusal::RecipientNeedsUtf8,
+            },
+        )?;
+        self.parameters_allowed(parts.params)?;
+        *quirks = parts.quirks;
+        let params = RcptParams::parse(parts.params)?;
+        Ok(Request::Rcpt {
+            forward_path,
+            params,
+        })
+    }
+
+    /// SMTP-05: parameters belong to EHLO.
+    fn parameters_allowed(&self, params: &str) -> Result<(), Refusal> {
+        let tolerated = self.profile.quirks.contains(Quirk::ParametersAfterHelo);
+        if self
+            .greeting
+            .as_ref()
+            .is_some_and(|greeting| greeting.esmtp)
+            || tolerated
+            || params.trim().is_empty()
+        {
+            Ok(())
+        } else {
+            Err(Refusal::ParameterUnknown)
+        }
+    }
+
+    pub(super) fn mail_accepted(&mut self) {
+        self.transaction = Some(Transaction::default());
+        self.approve(Positive::SenderOk, "");
+    }
+
+    pub(super) fn rcpt_accepted(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.accepted += 1;
+        }
+        self.approve(Positive::RecipientOk, "");
+    }
+
+    /// `DATA`
+    pub(super) fn data(&mut self, argument: &[u8]) {
+        if argument.is_empty() {
+            self.ask(Request::Content, Pending::Content);
+        } else {
+            self.fault(Verb::Data, Refusal::ArgumentSyntax);
+        }
+    }
+
+    /// The program has a draft.
+    pub(super) fn content_begins(&mut self) {
+        self.approve(Positive::StartData, "");
+        let line_feed_end = self.profile.quirks.contains(Quirk::LineFeedEndOfData);
+        self.state = State::Content(Box::new(Content::new(&self.profile, line_feed_end)));
+    }
+
+    /// Octets of the message. Returns how many are done with.
+    pub(super) fn content(&mut self, mut content: Box<Content>, octets: &[u8]) -> usize {
+        let (used, end) = content.decode(octets);
+        if end == Some(EndOfData::LineFeed) {
+            self.quirk(Quirk::LineFeedEndOfData);
+        }
+        self.content_goes_on(content);
+        used
+    }
+
+    /// Does what the content decoded so far calls for.
+    pub(super) fn content_goes_on(&mut self, mut content: Box<Content>) {
+        match content.progress() {
+            Progress::Waiting => self.state = State::Content(content),
+            Progress::Headers { headers, has_body } => {
+                self.ask(
+                    Request::Headers { headers, has_body },
+                    Pending::Headers(content),
+                );
+            }
+            Progress::Body(octets) => {
+                self.outputs.push_back(Output::Body(octets));
+                self.content_goes_on(content);
+            }
+            Progress::Refused(refusal) => {
+                // What is still to come is read and thrown away; the draft need not wait for that.
+                self.content_refused(content, refusal);
+            }
+            Progress::Ended(None) if self.normalizes() || !content.has_bare_line_ends() => {
+                self.transaction = None;
+                self.ask(Request::Commit, Pending::Commit);
+            }
+            Progress::Ended(refusal) => {
+                self.reset();
+                self.decline(Verb::Data, refusal.unwrap_or(Refusal::BareLineEnd));
+            }
+        }
+    }
+
+    fn normalizes(&self) -> bool {
+        self.profile.eol == EolPolicy::Normalize
+    }
+
+    /// The program refused the header section: the rest of the message is thrown away.
+    pub(super) fn content_refused(&mut self, mut content: Box<Content>, refusal: Refusal) {
+        self.reset();
+        content.discard(refusal);
+        self.content_goes_on(content);
+    }
+
+    /// SMTP-17: the message is on stable storage.
+    pub(super) fn committed(&mut self, id: &str) {
+        self.approve(Positive::Queued, id);
+        self.tally.good_thing_happened();
+    }
+
+    /// The one exit of a transaction that is not committed.
+    pub(super) fn reset(&mut self) {
+        if self.transaction.take().is_some() {
+            self.event(SessionEvent::TransactionReset);
+        }
+    }
+}
