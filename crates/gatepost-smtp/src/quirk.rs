@@ -39,7 +39,7 @@ quirks! {
     ParametersAfterHelo "parameters-after-helo";
     /// `AUTH=<user@example.com>` without xtext, from curl (MPAR-03, LC-23).
     AuthParameterBrackets "auth-parameter-brackets";
-    /// A path without angle brackets, from MegaRAID (SMTP-04, LC-22).
+    /// A path without angle brackets, from `MegaRAID` (SMTP-04, LC-22).
     MissingAngleBrackets "missing-angle-brackets";
     /// A source route, which is dropped (RFC 5321 §4.1.1.3, LC-22).
     SourceRoute "source-route";
@@ -57,7 +57,7 @@ quirks! {
     WrappedBase64 "wrapped-base64";
     /// QUIT where a user name belongs, from Xerox printers (AUTH-24, LC-03).
     QuitInExchange "quit-in-exchange";
-    /// `*` behind the server's final message, from JavaMail 1.5 (AUTH-10, LC-44).
+    /// `*` behind the server's final message, from `JavaMail` 1.5 (AUTH-10, LC-44).
     CancelBehindFinalData "cancel-behind-final-data";
     /// A name in EHLO that no domain or address literal can be (SMTP-02, LC-20).
     OddHeloName "odd-helo-name";

@@ -1,13 +1,12 @@
 //! Command lines: what each verb does. The mail transaction and AUTH have files of their own.
 
-use gatepost_sasl::{Identity, InitialResponse, Mechanism, SecurityLayer};
+use gatepost_sasl::{Identity, Mechanism, SecurityLayer};
 
-use super::offer::Offer;
 use super::response::{is_base64, looks_wrapped};
-use super::sequence::{Greeted, Standing};
+use super::sequence::{Access, Channel, Greeted, Standing};
 use super::tally::Patience;
-use super::{Greeting, Pending, Request, ServerSession, SessionEvent, State};
-use crate::command::{AuthArgument, Command, Verb};
+use super::{Greeting, Pending, Request, ServerSession, State};
+use crate::command::{Command, Verb};
 use crate::ehlo::Announcement;
 use crate::path::is_domain;
 use crate::quirk::Quirk;
@@ -33,7 +32,9 @@ impl ServerSession {
             return self.decline(verb, Refusal::Base64Wrapped);
         }
         if let Err(refusal) = self.standing().allows(verb) {
-            self.notice_exposed_password(verb, argument);
+            if verb == Verb::Auth {
+                self.notice_exposed_password(argument);
+            }
             return self.fault(verb, refusal);
         }
         self.obey(verb, argument, line.len());
@@ -139,44 +140,18 @@ impl ServerSession {
                 Some(Greeting { esmtp: true, .. }) => Greeted::Ehlo,
             },
             policy: self.profile.tls,
-            tls: self.tls.is_some(),
-            layer: self.wire.layer().is_some(),
-            authenticated: self.identity.is_some(),
-            require_auth: self.profile.require_auth,
+            channel: match self.tls {
+                Some(_) => Channel::Tls,
+                None if self.wire.layer().is_some() => Channel::Layer,
+                None => Channel::Clear,
+            },
+            access: match self.identity {
+                Some(_) => Access::Proven,
+                None if self.profile.require_auth => Access::Required,
+                None => Access::Open,
+            },
             auth_after_helo: self.profile.quirks.contains(Quirk::AuthAfterHelo),
             transaction: self.transaction,
-        }
-    }
-
-    /// What AUTH can choose from.
-    pub(super) fn offer(&self) -> Offer<'_> {
-        let tls_would_help = self.tls.is_none() && self.profile.tls.offers_starttls();
-        Offer {
-            mechanisms: &self.offered,
-            tls_would_help,
-        }
-    }
-
-    /// CAP-13, LC-32: a password that came over a clear channel, although it will not even be looked at.
-    pub(super) fn notice_exposed_password(&mut self, verb: Verb, argument: &[u8]) {
-        if verb != Verb::Auth || !self.offer().tls_would_help {
-            return;
-        }
-        let Ok(AuthArgument {
-            mechanism,
-            initial_response: Some(_),
-            ..
-        }) = AuthArgument::parse(argument)
-        else {
-            return;
-        };
-        // Where the initial response is a user name, no password has come yet.
-        let known = gatepost_sasl::mechanism::by_name(mechanism);
-        let shown = known.filter(|known| {
-            known.exposes_password && known.initial_response == InitialResponse::Optional
-        });
-        if let Some(mechanism) = shown {
-            self.event(SessionEvent::PasswordExposed { mechanism });
         }
     }
 

@@ -63,8 +63,9 @@ pub use event::{AbortCause, AuthEnd, SessionEvent};
 pub use profile::{EolPolicy, Limits, Profile, TlsPolicy};
 pub use request::{Answer, Input, Output, Request, RequestId};
 
-use auth::{Exchange, Expected, Opening};
+use auth::{Exchange, Expected};
 use content::Content;
+use offer::Opening;
 use tally::Tally;
 use transaction::Transaction;
 use wire::Wire;

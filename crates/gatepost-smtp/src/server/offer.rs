@@ -1,20 +1,90 @@
 //! Which mechanism an AUTH command means, and whether it may be begun as it was asked for.
 
-use gatepost_sasl::{InitialResponse, Mechanism, mechanism};
+use gatepost_sasl::{InitialResponse, Mechanism, Secret, mechanism};
 
+use super::{ServerSession, SessionEvent};
+use crate::command::AuthArgument;
 use crate::reply::Refusal;
+
+/// An AUTH command that may be obeyed, before the program has agreed to begin.
+pub(super) struct Opening {
+    pub(super) mechanism: &'static Mechanism,
+    /// `None` = not given, empty = `=` (AUTH-05).
+    pub(super) initial_response: Option<Secret>,
+    /// Its length as base64.
+    pub(super) response_length: usize,
+}
+
+impl ServerSession {
+    /// Reads the argument of AUTH; `length` is that of the whole line.
+    pub(super) fn opening(&mut self, argument: &[u8], length: usize) -> Result<Opening, Refusal> {
+        let AuthArgument {
+            mechanism,
+            initial_response: wire,
+            quirks,
+        } = AuthArgument::parse(argument)?;
+        let mechanism = self
+            .offer()
+            .choose(mechanism)
+            .inspect_err(|_| self.notice_exposed_password(argument))?;
+        if length > self.auth_line_limit(mechanism) {
+            return Err(Refusal::AuthLineTooLong);
+        }
+        let wire = initial_response(mechanism, wire)?;
+        let response = wire
+            .map(|wire| self.decoded(wire).ok_or(Refusal::Base64Invalid))
+            .transpose()?;
+        self.quirks(quirks);
+        let response_length = wire.map_or(0, <[u8]>::len);
+        Ok(Opening {
+            mechanism,
+            initial_response: response,
+            response_length,
+        })
+    }
+
+    /// What AUTH can choose from.
+    fn offer(&self) -> Offer<'_> {
+        let tls_would_help = self.tls.is_none() && self.profile.tls.offers_starttls();
+        Offer {
+            mechanisms: &self.offered,
+            tls_would_help,
+        }
+    }
+
+    /// CAP-13, LC-32: a password came over a clear channel, although it will not even be looked at.
+    pub(super) fn notice_exposed_password(&mut self, argument: &[u8]) {
+        let Ok(AuthArgument {
+            mechanism,
+            initial_response: Some(_),
+            ..
+        }) = AuthArgument::parse(argument)
+        else {
+            return;
+        };
+        // Where an initial response can be left out by `=`, it is a user name: no password has come yet.
+        let shows = |known: &&Mechanism| {
+            known.exposes_password && known.initial_response == InitialResponse::Optional
+        };
+        if let Some(mechanism) = mechanism::by_name(mechanism).filter(shows)
+            && self.offer().tls_would_help
+        {
+            self.event(SessionEvent::PasswordExposed { mechanism });
+        }
+    }
+}
 
 /// The mechanisms offered at the last EHLO, and why others may be missing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Offer<'a> {
-    pub(super) mechanisms: &'a [&'static Mechanism],
+struct Offer<'a> {
+    mechanisms: &'a [&'static Mechanism],
     /// The channel is clear and TLS could be had: more would be offered there.
-    pub(super) tls_would_help: bool,
+    tls_would_help: bool,
 }
 
 impl Offer<'_> {
     /// Table rows 4, 5 and 14.
-    pub(super) fn choose(self, name: &str) -> Result<&'static Mechanism, Refusal> {
+    fn choose(self, name: &str) -> Result<&'static Mechanism, Refusal> {
         let offered = self
             .mechanisms
             .iter()
@@ -39,7 +109,7 @@ fn exposes_password(name: &str) -> bool {
 }
 
 /// What an initial response on the wire means to `mechanism`: its base64, or nothing (AUTH-05, AUTH-09, LOG-04).
-pub(super) fn initial_response<'a>(
+fn initial_response<'a>(
     mechanism: &Mechanism,
     wire: Option<&'a [u8]>,
 ) -> Result<Option<&'a [u8]>, Refusal> {

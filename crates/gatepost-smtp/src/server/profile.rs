@@ -125,9 +125,9 @@ impl Default for Limits {
             control_lines: 3,
             recipients: 1_000,
             headers: 512 << 10,
-            command: Duration::from_mins(5),
-            exchange: Duration::from_mins(10),
-            data_block: Duration::from_mins(5),
+            command: Duration::from_secs(5 * 60),
+            exchange: Duration::from_secs(10 * 60),
+            data_block: Duration::from_secs(5 * 60),
             answer: Duration::from_secs(100),
         }
     }

@@ -1,9 +1,12 @@
-//! Base64 of responses: strict, with one tolerance (AUTH-11).
+//! The coding of challenges and responses: base64, strict, with named tolerances (AUTH-11, AUTH-12).
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use gatepost_sasl::Secret;
+
+use super::ServerSession;
 use crate::quirk::Quirk;
 
 const STRICT: GeneralPurposeConfig =
@@ -12,8 +15,33 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(&STANDARD, STRICT);
 const TOLERANT: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, STRICT.with_decode_allow_trailing_bits(true));
 
+impl ServerSession {
+    /// AUTH-12: white space behind a response cannot change its meaning.
+    pub(super) fn without_space_behind<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
+        let trimmed = line.trim_ascii_end();
+        if trimmed.len() != line.len() {
+            self.quirk(Quirk::SpaceBehindResponse);
+        }
+        trimmed
+    }
+
+    /// A response's octets, which may be a password.
+    pub(super) fn decoded(&mut self, wire: &[u8]) -> Option<Secret> {
+        let (octets, quirk) = base64_octets(wire)?;
+        if let Some(quirk) = quirk {
+            self.quirk(quirk);
+        }
+        Some(Secret::new(octets))
+    }
+}
+
+/// A challenge as on the wire.
+pub(super) fn to_base64(challenge: &[u8]) -> String {
+    ENGINE.encode(challenge)
+}
+
 /// Decodes a response. Padding must be there and be right; unused bits that are not zero are tolerated and named.
-pub(super) fn base64_octets(wire: &[u8]) -> Option<(Vec<u8>, Option<Quirk>)> {
+fn base64_octets(wire: &[u8]) -> Option<(Vec<u8>, Option<Quirk>)> {
     match ENGINE.decode(wire) {
         Ok(octets) => Some((octets, None)),
         Err(_) => Some((TOLERANT.decode(wire).ok()?, Some(Quirk::Base64TrailingBits))),

@@ -15,15 +15,31 @@ use crate::server::transaction::Transaction;
 pub(super) struct Standing {
     pub(super) greeting: Greeted,
     pub(super) policy: TlsPolicy,
-    /// Inside TLS.
-    pub(super) tls: bool,
-    /// Inside a SASL security layer.
-    pub(super) layer: bool,
-    pub(super) authenticated: bool,
-    pub(super) require_auth: bool,
+    pub(super) channel: Channel,
+    pub(super) access: Access,
     /// AUTH is possible after HELO (LEG-12).
     pub(super) auth_after_helo: bool,
     pub(super) transaction: Option<Transaction>,
+}
+
+/// What protects the channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channel {
+    Clear,
+    Tls,
+    /// A SASL security layer.
+    Layer,
+}
+
+/// Whether mail may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// AUTH has succeeded.
+    Proven,
+    /// It has not, and need not.
+    Open,
+    /// It has not, and must.
+    Required,
 }
 
 /// How the client has introduced itself.
@@ -48,7 +64,7 @@ impl Standing {
             Verb::Unimplemented => Err(Refusal::CommandNotImplemented),
             Verb::StartTls => self.starttls(),
             // TLS-06: where TLS is required it comes before all the others.
-            _ if self.policy == TlsPolicy::StartTlsRequired && !self.tls => {
+            _ if self.policy == TlsPolicy::StartTlsRequired && self.channel != Channel::Tls => {
                 Err(Refusal::TlsRequired)
             }
             Verb::Help => Ok(()),
@@ -61,14 +77,11 @@ impl Standing {
     }
 
     fn starttls(&self) -> Result<(), Refusal> {
-        if !self.policy.offers_starttls() && !self.tls {
-            return Err(Refusal::CommandNotImplemented);
-        }
-        // TLS-03, LAYER-04.
-        if self.tls || self.layer {
-            Err(Refusal::StartTlsUnexpected)
-        } else {
-            Ok(())
+        match self.channel {
+            // TLS-03, LAYER-04.
+            Channel::Tls | Channel::Layer => Err(Refusal::StartTlsUnexpected),
+            Channel::Clear if self.policy.offers_starttls() => Ok(()),
+            Channel::Clear => Err(Refusal::CommandNotImplemented),
         }
     }
 
@@ -76,7 +89,7 @@ impl Standing {
     fn auth(&self) -> Result<(), Refusal> {
         match self.greeting {
             Greeted::Not => Err(Refusal::EhloRequired),
-            _ if self.authenticated => Err(Refusal::AlreadyAuthenticated),
+            _ if self.access == Access::Proven => Err(Refusal::AlreadyAuthenticated),
             _ if self.transaction.is_some() => Err(Refusal::AuthInTransaction),
             Greeted::Helo if !self.auth_after_helo => Err(Refusal::EhloRequired),
             Greeted::Helo | Greeted::Ehlo => Ok(()),
@@ -105,10 +118,9 @@ impl Standing {
     }
 
     fn identified(&self) -> Result<(), Refusal> {
-        if self.require_auth && !self.authenticated {
-            Err(Refusal::AuthenticationRequired)
-        } else {
-            Ok(())
+        match self.access {
+            Access::Proven | Access::Open => Ok(()),
+            Access::Required => Err(Refusal::AuthenticationRequired),
         }
     }
 
@@ -125,10 +137,8 @@ mod tests {
         Standing {
             greeting: Greeted::Ehlo,
             policy: TlsPolicy::StartTlsOptional,
-            tls: true,
-            layer: false,
-            authenticated: true,
-            require_auth: true,
+            channel: Channel::Tls,
+            access: Access::Proven,
             auth_after_helo: false,
             transaction: None,
         }
@@ -145,11 +155,11 @@ mod tests {
     fn the_table_of_standings() {
         let ready = submission();
         let anonymous = Standing {
-            authenticated: false,
+            access: Access::Required,
             ..ready
         };
         let clear = Standing {
-            tls: false,
+            channel: Channel::Clear,
             policy: TlsPolicy::StartTlsRequired,
             ..anonymous
         };
@@ -171,8 +181,7 @@ mod tests {
             (
                 "row 11, AUTH-16",
                 Standing {
-                    authenticated: false,
-                    require_auth: false,
+                    access: Access::Open,
                     ..with(0, 0)
                 },
                 Verb::Auth,
@@ -198,7 +207,7 @@ mod tests {
             (
                 "row 15 off",
                 Standing {
-                    require_auth: false,
+                    access: Access::Open,
                     ..anonymous
                 },
                 Verb::Mail,
@@ -236,8 +245,7 @@ mod tests {
             (
                 "LAYER-04",
                 Standing {
-                    tls: false,
-                    layer: true,
+                    channel: Channel::Layer,
                     ..ready
                 },
                 Verb::StartTls,
@@ -246,7 +254,7 @@ mod tests {
             (
                 "no TLS",
                 Standing {
-                    tls: false,
+                    channel: Channel::Clear,
                     policy: TlsPolicy::None,
                     ..ready
                 },
@@ -256,7 +264,7 @@ mod tests {
             (
                 "TLS-08",
                 Standing {
-                    tls: false,
+                    channel: Channel::Clear,
                     ..ready
                 },
                 Verb::StartTls,

@@ -1,1 +1,9 @@
+//! Whole conversations with the session, in memory.
 
+mod auth;
+mod commands;
+mod harness;
+mod layer;
+mod mail;
+mod properties;
+mod turns;

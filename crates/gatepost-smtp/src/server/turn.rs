@@ -152,7 +152,7 @@ impl ServerSession {
     fn unreadable(&mut self, state: State, refusal: Refusal) {
         match state {
             State::Exchange(exchange, _) => {
-                self.abort(&exchange, refusal, AbortCause::LineUnreadable)
+                self.abort(&exchange, refusal, AbortCause::LineUnreadable);
             }
             _ => self.fault(Verb::Unknown, refusal),
         }
@@ -207,7 +207,7 @@ impl ServerSession {
             (Pending::Hello(greeting), Answer::Offer(offer)) => self.hello(greeting, offer),
             (Pending::Begin(opening), Answer::Begin(params)) => self.begin(&opening, params),
             (Pending::Verdict(exchange, state), Answer::Sasl(answer)) => {
-                self.step(exchange, state.answer(answer))
+                self.step(exchange, state.answer(answer));
             }
             (Pending::Mail, Answer::Proceed) => self.mail_accepted(),
             (Pending::Rcpt, Answer::Proceed) => self.rcpt_accepted(),
@@ -257,7 +257,7 @@ impl ServerSession {
                 self.not_decided(pending);
             }
             State::Exchange(exchange, _) => {
-                self.abort(&exchange, Refusal::Timeout, AbortCause::Timeout)
+                self.abort(&exchange, Refusal::Timeout, AbortCause::Timeout);
             }
             _ => self.decline(Verb::Unknown, Refusal::Timeout),
         }

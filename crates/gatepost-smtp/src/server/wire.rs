@@ -66,16 +66,12 @@ impl Wire {
 
     /// Takes octets from the peer.
     pub(super) fn receive(&mut self, octets: &[u8]) -> Result<(), LayerFault> {
-        match &mut self.layer {
-            Some(layered) => {
-                layered.sealed.extend_from_slice(octets);
-                self.open()
-            }
-            None => {
-                self.input.extend_from_slice(octets);
-                Ok(())
-            }
+        if let Some(layered) = &mut self.layer {
+            layered.sealed.extend_from_slice(octets);
+            return self.open();
         }
+        self.input.extend_from_slice(octets);
+        Ok(())
     }
 
     /// Takes what waits out, to work it off; what is left of it comes back by [`Self::give_back`].
