@@ -21,6 +21,7 @@ use super::channel::Peer;
 use super::directory::Asker;
 use super::guard::{Admission, Fingerprint, Ticket};
 use super::hash::Lane;
+use crate::store::verifiers::MAX_PASSWORD;
 
 /// Longest time a directory gets for one answer; then it is [`Answer::Unavailable`].
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -95,19 +96,26 @@ impl Exchange {
         if !self.admitted(&question).await {
             return Answer::Unavailable;
         }
+        let answer = match answered_unasked(&question) {
+            Some(refusal) => Answer::Verdict(Verdict::Refused(refusal)),
+            None => self.ask(&question).await,
+        };
+        if let Some(end) = judgement(&answer) {
+            self.settle(end, self.authenticator.fingerprint(&question));
+        }
+        answer
+    }
+
+    async fn ask(&self, question: &Question) -> Answer {
         let asker = Asker {
             channel: self.peer.channel.clone(),
             network: super::guard::network(self.peer.address),
             lane: self.lane,
         };
-        let answering = self.authenticator.directory().answer(&question, &asker);
-        let answer = time::timeout(DEADLINE, answering)
+        let answering = self.authenticator.directory().answer(question, &asker);
+        time::timeout(DEADLINE, answering)
             .await
-            .unwrap_or(Answer::Unavailable);
-        if let Some(end) = judgement(&answer) {
-            self.settle(end, self.authenticator.fingerprint(&question));
-        }
-        answer
+            .unwrap_or(Answer::Unavailable)
     }
 
     /// Whom the client said it is.
@@ -145,6 +153,19 @@ impl Exchange {
             End::Aborted => ticket.aborted(),
         }
     }
+}
+
+/// What is refused before any directory sees it: some take an empty password for an anonymous success (T-25), and hash any
+/// length.
+fn answered_unasked(question: &Question) -> Option<Refusal> {
+    let Question::Password { password, .. } = question else {
+        return None;
+    };
+    let octets = password.expose();
+    if octets.iter().all(|octet| *octet == 0) {
+        return Some(Refusal::CredentialsEmpty);
+    }
+    (octets.len() > MAX_PASSWORD).then_some(Refusal::CredentialsInvalid)
 }
 
 /// The end that an answer decides by itself; a verifier leaves it to the mechanism.

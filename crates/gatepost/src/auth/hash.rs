@@ -218,3 +218,121 @@ impl Turns {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn network(number: u8) -> Network {
+        Network::around([192, 0, number, 1].into(), 24)
+    }
+
+    /// A pool whose only thread is busy until the sender is dropped.
+    async fn busy() -> (HashPool, mpsc::Sender<()>) {
+        let pool = HashPool::with_threads(1).unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let (begun, begins) = oneshot::channel();
+        let occupied = pool.clone();
+        tokio::spawn(async move {
+            let wait = move |_: &mut Workspace| {
+                let _ = begun.send(());
+                let _ = released.recv();
+            };
+            occupied.run(Lane::Known, network(0), wait).await
+        });
+        begins.await.unwrap();
+        (pool, release)
+    }
+
+    /// Queues work that reports `name` when it is done, in the order of the calls.
+    fn queue(
+        pool: &HashPool,
+        lane: Lane,
+        source: u8,
+        name: &'static str,
+        done: &mpsc::Sender<&'static str>,
+    ) {
+        let done = done.clone();
+        let work = Box::new(move |_: &mut Workspace| {
+            let _ = done.send(name);
+        });
+        pool.shared.queue().lane(lane).push(network(source), work);
+    }
+
+    #[tokio::test]
+    async fn t_14_networks_take_turns_and_strangers_get_one_in_four() {
+        let (pool, release) = busy().await;
+        let (done, order) = mpsc::channel();
+        for _ in 0..3 {
+            queue(&pool, Lane::Strangers, 1, "guess", &done);
+        }
+        queue(&pool, Lane::Strangers, 2, "other", &done);
+        for _ in 0..4 {
+            queue(&pool, Lane::Known, 3, "known", &done);
+        }
+        drop((release, done));
+        pool.run(Lane::Strangers, network(9), |_| ()).await.unwrap();
+        let order: Vec<_> = order.iter().collect();
+        let strangers: Vec<_> = order.iter().filter(|name| **name != "known").collect();
+        assert_eq!(strangers, [&"guess", &"other", &"guess", &"guess"]);
+        // The first turn went to the work that kept the thread busy: two known, a stranger, three known …
+        assert_eq!(order[..5], ["known", "known", "guess", "known", "known"]);
+    }
+
+    #[tokio::test]
+    async fn t_14_a_full_lane_drops_the_newest_of_the_busiest_network() {
+        let (pool, release) = busy().await;
+        let mut flood = tokio::task::JoinSet::new();
+        for _ in 0..LANE + 10 {
+            let pool = pool.clone();
+            flood.spawn(async move { pool.run(Lane::Strangers, network(1), |_| ()).await });
+        }
+        while pool.shared.queue().strangers.waiting < LANE {
+            tokio::task::yield_now().await;
+        }
+        let other = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(Lane::Strangers, network(2), |_| ()).await }
+        });
+        // Ten of the flood, and one more for the other network, find out at once that there is no room.
+        for _ in 0..11 {
+            assert_eq!(flood.join_next().await.unwrap().unwrap(), Err(Overloaded));
+        }
+        assert_eq!(pool.shared.queue().strangers.waiting, LANE);
+        drop(release);
+        assert_eq!(other.await.unwrap(), Ok(()));
+        while let Some(ended) = flood.join_next().await {
+            assert_eq!(ended.unwrap(), Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn work_nobody_waits_for_is_not_done() {
+        let (pool, release) = busy().await;
+        let (done, order) = mpsc::channel();
+        let taken_back = {
+            let done = done.clone();
+            tokio::time::timeout(
+                std::time::Duration::ZERO,
+                pool.run(Lane::Known, network(1), move |_| done.send("taken back")),
+            )
+        };
+        assert!(taken_back.await.is_err());
+        queue(&pool, Lane::Known, 1, "wanted", &done);
+        drop((release, done));
+        assert_eq!(order.iter().collect::<Vec<_>>(), ["wanted"]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_asker_the_answer_and_nobody_else() {
+        let pool = HashPool::with_threads(1).unwrap();
+        assert_eq!(
+            pool.run(Lane::Known, network(1), |_| panic!("planted"))
+                .await,
+            Err::<(), _>(Overloaded)
+        );
+        assert_eq!(pool.run(Lane::Known, network(1), |_| 7).await, Ok(7));
+    }
+}

@@ -24,7 +24,6 @@ use super::directory::{Answering, Asker, Directory};
 use super::hash::HashPool;
 use super::verified::VerifiedSecrets;
 use crate::store::password_hash::{PasswordHash, Workspace};
-use crate::store::verifiers::MAX_PASSWORD;
 use crate::store::{
     Account, AccountId, Credential, CredentialId, CredentialKind, LookupName, Purpose, Store,
     StoreError,
@@ -43,12 +42,15 @@ pub struct StoreDirectory {
     dummy: PasswordHash,
 }
 
+/// A credential whose password was given.
+type Proven = (AccountId, CredentialId);
+
 /// A password hash to try.
 #[derive(Clone)]
 struct Candidate {
     hash: PasswordHash,
     /// Whose it is; `None` for the dummy, which opens nothing.
-    of: Option<(AccountId, CredentialId)>,
+    of: Option<Proven>,
 }
 
 impl StoreDirectory {
@@ -76,23 +78,18 @@ impl StoreDirectory {
         password: &Secret,
         asker: &Asker,
     ) -> Verdict {
-        let octets = password.expose();
-        if octets.iter().all(|octet| *octet == 0) {
-            // Refused before any directory (T-25): some take an empty password for an anonymous success.
-            return Verdict::Refused(Refusal::CredentialsEmpty);
-        }
-        if octets.len() > MAX_PASSWORD {
-            return Verdict::Refused(Refusal::CredentialsInvalid);
-        }
         let name = LookupName::prepare(authcid.as_str());
         let account = self.store.account(&name);
-        let candidates = self.candidates(account.as_deref(), &asker.channel);
-        let proven = match self.remembered(&candidates, octets) {
-            Some(credential) => Some(credential),
-            None => match self.hash(candidates, password.clone(), asker).await {
-                Ok(proven) => proven,
-                Err(refusal) => return Verdict::Refused(refusal),
-            },
+        let remembered = self.remembered(account.as_deref(), &asker.channel, password.expose());
+        let proven = match remembered {
+            Some(proven) => Some(proven),
+            None => {
+                let candidates = self.candidates(account.as_deref(), &asker.channel);
+                match self.hash(candidates, password.clone(), asker).await {
+                    Ok(proven) => proven,
+                    Err(refusal) => return Verdict::Refused(refusal),
+                }
+            }
         };
         // The account as it is now, not as it was before the hash: its password may have changed meanwhile.
         let account = self.store.account(&name);
@@ -130,19 +127,19 @@ impl StoreDirectory {
         candidates
     }
 
+    /// The credential that this password was seen to open, without hashing.
     fn remembered(
         &self,
-        candidates: &[Candidate],
+        account: Option<&Account>,
+        channel: &Channel,
         password: &[u8],
-    ) -> Option<(AccountId, CredentialId)> {
+    ) -> Option<Proven> {
         let now = Instant::now();
-        candidates
+        shown_passwords(channel)
             .iter()
-            .filter_map(|candidate| candidate.of)
-            .find(|(account, credential)| {
-                self.verified
-                    .holds(&self.verified.fact(*account, *credential, password), now)
-            })
+            .flat_map(|kind| credentials(account, *kind))
+            .map(|(account, credential)| (account.id, credential.id))
+            .find(|of| self.verified.holds(&self.verified.fact(*of, password), now))
     }
 
     /// Tries the password against all candidates on the hash pool.
@@ -151,7 +148,7 @@ impl StoreDirectory {
         candidates: Vec<Candidate>,
         password: Secret,
         asker: &Asker,
-    ) -> Result<Option<(AccountId, CredentialId)>, Refusal> {
+    ) -> Result<Option<Proven>, Refusal> {
         let verified = Arc::clone(&self.verified);
         let work =
             move |workspace: &mut Workspace| try_all(&candidates, &password, &verified, workspace);
@@ -341,8 +338,8 @@ fn try_all(
     password: &Secret,
     verified: &VerifiedSecrets,
     workspace: &mut Workspace,
-) -> Result<Option<(AccountId, CredentialId)>, StoreError> {
-    let fact = |(account, credential)| verified.fact(account, credential, password.expose());
+) -> Result<Option<Proven>, StoreError> {
+    let fact = |of| verified.fact(of, password.expose());
     // Someone with the same password may have been hashed while this one waited: a client with many sessions costs one hash.
     let known = candidates
         .iter()

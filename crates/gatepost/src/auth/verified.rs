@@ -39,7 +39,7 @@ impl VerifiedSecrets {
     }
 
     /// The fact that would have to be known. Every part has a fixed length but the last, so that no two facts share their octets.
-    pub fn fact(&self, account: AccountId, credential: CredentialId, secret: &[u8]) -> Fact {
+    pub fn fact(&self, (account, credential): (AccountId, CredentialId), secret: &[u8]) -> Fact {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&self.directory.to_be_bytes());
         context.update(&account.to_octets());
@@ -71,41 +71,28 @@ impl VerifiedSecrets {
 mod tests {
     use super::*;
 
+    fn of(account: i64, credential: i64) -> (AccountId, CredentialId) {
+        (account.into(), credential.into())
+    }
+
     #[test]
     fn t_24_a_fact_is_about_one_credential_of_one_account_of_one_directory() {
         let memory = VerifiedSecrets::new(&[7; 32], 1);
         let now = Instant::now();
-        let fact = memory.fact(AccountId::from(1), CredentialId::from(2), b"gatepost");
+        let fact = memory.fact(of(1, 2), b"gatepost");
         memory.learn(fact, now);
         assert!(memory.holds(&fact, now));
         for (what, other) in [
-            (
-                "account",
-                memory.fact(AccountId::from(2), CredentialId::from(2), b"gatepost"),
-            ),
-            (
-                "credential",
-                memory.fact(AccountId::from(1), CredentialId::from(3), b"gatepost"),
-            ),
-            (
-                "secret",
-                memory.fact(AccountId::from(1), CredentialId::from(2), b"gatepost "),
-            ),
+            ("account", memory.fact(of(2, 2), b"gatepost")),
+            ("credential", memory.fact(of(1, 3), b"gatepost")),
+            ("secret", memory.fact(of(1, 2), b"gatepost ")),
             (
                 "directory",
-                VerifiedSecrets::new(&[7; 32], 2).fact(
-                    AccountId::from(1),
-                    CredentialId::from(2),
-                    b"gatepost",
-                ),
+                VerifiedSecrets::new(&[7; 32], 2).fact(of(1, 2), b"gatepost"),
             ),
             (
                 "key",
-                VerifiedSecrets::new(&[8; 32], 1).fact(
-                    AccountId::from(1),
-                    CredentialId::from(2),
-                    b"gatepost",
-                ),
+                VerifiedSecrets::new(&[8; 32], 1).fact(of(1, 2), b"gatepost"),
             ),
         ] {
             assert!(!memory.holds(&other, now), "{what}");
@@ -116,7 +103,7 @@ mod tests {
     fn t_24_a_fact_is_forgotten_after_its_lifetime_even_when_used() {
         let memory = VerifiedSecrets::new(&[7; 32], 1);
         let learned = Instant::now();
-        let fact = memory.fact(AccountId::from(1), CredentialId::from(2), b"gatepost");
+        let fact = memory.fact(of(1, 2), b"gatepost");
         memory.learn(fact, learned);
         assert!(memory.holds(&fact, learned + LIFETIME.mul_f64(0.99)));
         assert!(!memory.holds(&fact, learned + LIFETIME));

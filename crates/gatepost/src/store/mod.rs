@@ -39,7 +39,7 @@ use verifiers::Verifiers;
 
 const DATABASE: &str = "accounts.db";
 /// How long opening waits for another process, such as an `account` command, to finish with the database.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// The accounts of one data directory. Clones are the same store.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ pub struct NewPassword {
 }
 
 impl Store {
-    /// Opens the accounts of a data directory, made with everything in it when absent. Blocks up to 5 s while another process holds them.
+    /// Opens the accounts of a data directory, made with everything in it when absent. Blocks up to 2 s while another process holds them.
     pub fn open(directory: &Path, costs: Costs) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE);
         private_file::make_directory(directory).map_err(|source| StoreError::File {

@@ -1,0 +1,487 @@
+//! Accounts at rest, the control socket, and the `account` commands as a person runs them.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Output, Stdio};
+
+use gatepost::control::command::{Command, Control, Done, WireKind, WirePassword};
+use gatepost::control::socket::{self, ControlSocket};
+use gatepost::observe::Observer;
+use gatepost::store::CredentialKind::{Legacy, Password};
+use gatepost::store::{LookupName, Store, StoreError};
+
+use crate::toy_protocol::{CHEAP, House, Login, from, legacy, log_in, new_password, tls};
+
+// ---- at rest
+
+#[tokio::test]
+async fn accounts_and_all_verifiers_survive_a_restart() {
+    let house = House::new();
+    house.add(
+        "fred@example.com",
+        &[(Password, "flintstone"), (Legacy, "fax")],
+    );
+    let house = house.restarted();
+    let account = house
+        .store
+        .account(&LookupName::prepare("Fred@Example.com"))
+        .unwrap();
+    assert_eq!(
+        account
+            .addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["fred@example.com"]
+    );
+    for (mechanism, password, channel) in [
+        ("PLAIN", "flintstone", tls()),
+        ("SCRAM-SHA-256", "flintstone", tls()),
+        ("CRAM-MD5", "fax", legacy()),
+        ("LOGIN", "fax", legacy()),
+    ] {
+        let login = Login::new(mechanism, "fred@example.com", password);
+        assert!(
+            log_in(&house.authenticator, from("192.0.2.1", channel), login)
+                .await
+                .won(),
+            "{mechanism}"
+        );
+    }
+}
+
+#[test]
+fn files_of_the_store_are_for_their_owner_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let _store = Store::open(&data, CHEAP).unwrap();
+    assert_eq!(mode(&data), 0o700);
+    let files: Vec<_> = fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(files.len() >= 2);
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+/// T-51: the database alone opens nothing; the seal must be the right one, and nobody else's to read.
+#[test]
+fn t_51_a_seal_that_is_exposed_damaged_foreign_or_lost_stops_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("seal.key");
+    drop(Store::open(directory.path(), CHEAP).unwrap());
+    let right = fs::read(&key).unwrap();
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    let exposed = Store::open(directory.path(), CHEAP).unwrap_err();
+    assert!(exposed.to_string().contains("chmod 600"), "{exposed}");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+
+    fs::write(&key, &right[..31]).unwrap();
+    assert!(matches!(
+        Store::open(directory.path(), CHEAP),
+        Err(StoreError::SealKeyDamaged { length: 31, .. })
+    ));
+    fs::write(&key, [7; 32]).unwrap();
+    assert!(matches!(
+        Store::open(directory.path(), CHEAP),
+        Err(StoreError::SealKeyForeign { .. })
+    ));
+    fs::remove_file(&key).unwrap();
+    assert!(matches!(
+        Store::open(directory.path(), CHEAP),
+        Err(StoreError::SealKeyForeign { .. })
+    ));
+    fs::write(&key, &right).unwrap();
+    drop(Store::open(directory.path(), CHEAP).unwrap());
+}
+
+#[test]
+fn no_password_and_no_context_lies_readable_on_disk() {
+    let house = House::new();
+    house.add(
+        "fred",
+        &[
+            (Password, "flintstone-password"),
+            (Legacy, "flintstone-legacy"),
+        ],
+    );
+    let contexts = {
+        let account = house.store.account(&LookupName::prepare("fred")).unwrap();
+        let legacy = account
+            .credentials
+            .iter()
+            .find(|credential| credential.kind == Legacy)
+            .unwrap();
+        house
+            .store
+            .cram_contexts(legacy)
+            .unwrap()
+            .unwrap()
+            .to_bytes()
+    };
+    let directory = house.directory.clone();
+    drop(house);
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let octets = fs::read(entry.unwrap().path()).unwrap();
+        let holds = |needle: &[u8]| octets.windows(needle.len()).any(|window| window == needle);
+        assert!(!holds(b"flintstone-") && !holds(contexts.as_ref()));
+    }
+}
+
+/// A sealed value belongs to its row: copied to another, it does not open, and nobody is let in by it.
+#[tokio::test]
+async fn sealed_contexts_do_not_open_in_another_row() {
+    let house = House::new();
+    house.add("fred", &[(Legacy, "flintstone")]);
+    house.add("mallory", &[(Legacy, "known")]);
+    let directory = house.directory.clone();
+    drop(house);
+    let db = rusqlite::Connection::open(directory.path().join("accounts.db")).unwrap();
+    db.execute("UPDATE credential SET cram_md5 = (SELECT cram_md5 FROM credential WHERE id = 2) WHERE id = 1", []).unwrap();
+    drop(db);
+    let house = House::open(directory);
+    let ended = log_in(
+        &house.authenticator,
+        from("192.0.2.1", legacy()),
+        Login::new("CRAM-MD5", "fred", "known"),
+    )
+    .await;
+    assert_eq!(ended.refusal(), Some(gatepost_sasl::Refusal::Unavailable));
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Store::open(directory.path(), CHEAP).unwrap());
+    let db = rusqlite::Connection::open(directory.path().join("accounts.db")).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    assert!(matches!(
+        Store::open(directory.path(), CHEAP),
+        Err(StoreError::TooNew {
+            found: 99,
+            known: 1,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let house = House::new();
+    house.add("fred", &[(Password, "flintstone")]);
+    let before = format!("{:?}", house.store.accounts());
+    let add = |name: &str, password: &str| {
+        house
+            .store
+            .add_account(name, &[], &[new_password(Password, password)])
+    };
+    assert!(matches!(
+        add("FRED", "x"),
+        Err(StoreError::AccountExists { .. })
+    ));
+    assert!(matches!(add("", "x"), Err(StoreError::NameInvalid { .. })));
+    for unusable in ["", "a\0b", "a\nb", "\u{ad}", &"x".repeat(1025)] {
+        assert!(
+            matches!(add("wilma", unusable), Err(StoreError::PasswordUnusable(_))),
+            "{unusable:?}"
+        );
+    }
+    assert!(matches!(
+        house
+            .store
+            .set_password("wilma", new_password(Password, "x")),
+        Err(StoreError::NoSuchAccount { .. })
+    ));
+    assert_eq!(format!("{:?}", house.restarted().store.accounts()), before);
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+// ---- control socket
+
+struct Server {
+    house: House,
+    _task: tokio::task::JoinHandle<()>,
+}
+
+/// The part of a server that answers the control socket.
+fn serve() -> Server {
+    let house = House::new();
+    let socket = ControlSocket::bind(house.directory.path()).unwrap();
+    let control = Control::new(house.store.clone(), Observer::new(Vec::new()));
+    Server {
+        house,
+        _task: tokio::spawn(socket.serve(control)),
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_running_server_does_what_is_asked_and_logins_see_it_at_once() {
+    let server = serve();
+    let directory = server.house.directory.path().to_owned();
+    assert_eq!(mode(&directory.join("control.sock")), 0o600);
+    let add = Command::AccountAdd {
+        name: "fred".into(),
+        addresses: vec!["fred@example.com".into()],
+        password: WirePassword::new("flintstone"),
+        kind: WireKind::Password,
+    };
+    let again = add.clone();
+    let done = blocking(move || {
+        (
+            socket::ask(&directory, &add).unwrap().unwrap(),
+            socket::ask(&directory, &again).unwrap().unwrap(),
+        )
+    })
+    .await;
+    assert!(
+        matches!(done.0.unwrap(), Done::Account(account) if account.addresses == ["fred@example.com"])
+    );
+    assert!(done.1.unwrap_err().to_string().contains("exists already"));
+    let ended = log_in(
+        &server.house.authenticator,
+        from("192.0.2.1", tls()),
+        Login::new("PLAIN", "fred", "flintstone"),
+    )
+    .await;
+    assert!(ended.won());
+}
+
+#[tokio::test]
+async fn lines_that_are_no_command_are_answered_or_cut_off() {
+    let server = serve();
+    let path = server.house.directory.path().join("control.sock");
+    let (answered, cut_off) = blocking(move || {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(b"{\"command\":\"reboot\"}\n").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answered = String::new();
+        stream.read_to_string(&mut answered).unwrap();
+        let mut stream = UnixStream::connect(&path).unwrap();
+        // The server may hang up while this is still being written.
+        let _ = stream.write_all(&vec![b'x'; 100 * 1024]);
+        let mut cut_off = Vec::new();
+        let _ = stream.read_to_end(&mut cut_off);
+        (answered, cut_off)
+    })
+    .await;
+    assert!(
+        answered.starts_with("{\"error\":") && answered.ends_with("}\n"),
+        "{answered}"
+    );
+    assert!(cut_off.is_empty());
+}
+
+#[tokio::test]
+async fn a_socket_left_behind_is_replaced_and_one_that_ends_is_removed() {
+    let house = House::new();
+    let path = house.directory.path().join("control.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let list = Command::AccountList {};
+    assert!(
+        socket::ask(house.directory.path(), &list)
+            .unwrap()
+            .is_none(),
+        "nobody listens"
+    );
+    let socket = ControlSocket::bind(house.directory.path()).unwrap();
+    assert!(UnixStream::connect(&path).is_ok());
+    drop(socket);
+    assert!(!path.exists());
+    assert!(
+        socket::ask(house.directory.path(), &list)
+            .unwrap()
+            .is_none()
+    );
+}
+
+// ---- commands
+
+/// A configuration for a data directory.
+fn configuration(data: &Path) -> (tempfile::TempDir, PathBuf) {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gatepost.toml");
+    let text = format!(
+        "hostname = \"smtp.example.com\"\ndata = {:?}\n[[listener]]\naddress = \"127.0.0.1:2599\"\ntls = \"none\"\nprofile = \"legacy\"\nnetworks = [\"127.0.0.0/8\"]\n",
+        data.to_str().unwrap()
+    );
+    fs::write(&file, text).unwrap();
+    (place, file)
+}
+
+fn account(file: &Path, arguments: &[&str], stdin: &str) -> Output {
+    let mut child = Process::new(env!("CARGO_BIN_EXE_gatepost"))
+        .arg("account")
+        .args(arguments)
+        .arg("-c")
+        .arg(file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(stdin.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn texts(output: &Output) -> (Option<i32>, String, String) {
+    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[tokio::test]
+async fn account_commands_work_without_a_server() {
+    let data = tempfile::tempdir().unwrap();
+    let (_place, file) = configuration(data.path());
+    let (code, stdout, _) = texts(&account(
+        &file,
+        &["add", "fred@example.com", "--password-stdin"],
+        "flintstone\n",
+    ));
+    assert_eq!(
+        (code, stdout.as_str()),
+        (
+            Some(0),
+            "fred@example.com  <fred@example.com>  credentials: password\n"
+        )
+    );
+    let (code, stdout, _) = texts(&account(
+        &file,
+        &["password", "fred@example.com", "--legacy", "--json"],
+        "",
+    ));
+    assert_eq!(code, Some(0));
+    let generated: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let generated = generated["password"].as_str().unwrap().to_owned();
+    assert!(generated.len() >= 20);
+
+    let house = House::open(std::sync::Arc::new(data));
+    let login = |mechanism, password, channel| {
+        let authenticator = house.authenticator.clone();
+        async move {
+            log_in(
+                &authenticator,
+                from("192.0.2.1", channel),
+                Login::new(mechanism, "fred@example.com", password),
+            )
+            .await
+            .won()
+        }
+    };
+    assert!(login("PLAIN", "flintstone", tls()).await);
+    assert!(login("CRAM-MD5", &generated, legacy()).await);
+}
+
+#[tokio::test]
+async fn account_commands_go_through_a_server_that_runs() {
+    let server = serve();
+    let data = server.house.directory.path().to_owned();
+    let (added, listed) = blocking(move || {
+        let (_place, file) = configuration(&data);
+        let added = account(
+            &file,
+            &[
+                "add",
+                "fax",
+                "--address",
+                "fax@example.com",
+                "--legacy",
+                "--password-stdin",
+            ],
+            "flintstone",
+        );
+        (
+            texts(&added),
+            texts(&account(&file, &["list", "--json"], "")),
+        )
+    })
+    .await;
+    assert_eq!(added.0, Some(0), "{}", added.2);
+    let listed: serde_json::Value = serde_json::from_str(&listed.1).unwrap();
+    let credentials = serde_json::json!([{ "label": "legacy", "kind": "legacy" }]);
+    let fax = serde_json::json!({ "name": "fax", "addresses": ["fax@example.com"], "enabled": true, "credentials": credentials });
+    assert_eq!(listed, serde_json::json!({ "accounts": [fax] }));
+    let ended = log_in(
+        &server.house.authenticator,
+        from("192.0.2.1", legacy()),
+        Login::new("CRAM-MD5", "fax", "flintstone"),
+    )
+    .await;
+    assert!(ended.won());
+}
+
+#[test]
+fn account_commands_fail_with_what_where_and_what_next() {
+    let data = tempfile::tempdir().unwrap();
+    let (_place, file) = configuration(data.path());
+    assert_eq!(texts(&account(&file, &["add", "fred"], "")).0, Some(0));
+    let nowhere = file.with_file_name("nowhere.toml");
+    for (arguments, stdin, file, code, says) in [
+        (
+            &["add", "FRED"] as &[&str],
+            "",
+            &file,
+            1,
+            "account password",
+        ),
+        (
+            &["add", "x", "--address", "x"],
+            "",
+            &file,
+            1,
+            "user@example.com",
+        ),
+        (&["password", "nobody"], "", &file, 1, "account list"),
+        (
+            &["add", "y", "--password-stdin"],
+            "",
+            &file,
+            2,
+            "leave --password-stdin out",
+        ),
+        (&["add"], "", &file, 2, "Usage"),
+        (&["list"], "", &nowhere, 1, "nowhere.toml"),
+    ] {
+        let (status, stdout, stderr) = texts(&account(file, arguments, stdin));
+        assert_eq!(status, Some(code), "{arguments:?}: {stderr}");
+        assert!(
+            stdout.is_empty() && stderr.contains(says),
+            "{arguments:?}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_second_process_waits_its_turn_and_is_told_who_is_in_the_way() {
+    let house = House::new();
+    let (_place, file) = configuration(house.directory.path());
+    // A process that holds the accounts but answers no socket, as a server that is just starting or ending.
+    let (code, _, stderr) = texts(&account(&file, &["list"], ""));
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.contains("in use by another gatepost process"),
+        "{stderr}"
+    );
+}

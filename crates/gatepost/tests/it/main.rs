@@ -1,0 +1,16 @@
+//! Tests of the program as a whole, in one binary.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+mod accounts;
+mod auth_fence;
+mod auth_probes;
+mod toy_protocol;
