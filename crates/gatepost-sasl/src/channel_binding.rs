@@ -39,8 +39,9 @@ impl ChannelBindings {
 mod tests {
     use super::*;
 
+    // CB-01, CB-07.
     #[test]
-    fn cb_01_a_type_the_connection_lacks_is_neither_found_nor_preferred() {
+    fn a_type_the_connection_lacks_is_neither_found_nor_preferred() {
         let none = ChannelBindings::default();
         assert_eq!(none.by_name("tls-exporter"), None);
         assert_eq!(none.preferred(), None);

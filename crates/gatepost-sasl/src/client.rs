@@ -208,3 +208,62 @@ impl AwaitChallenge for AwaitOutcome {
         Ok(ClientSuccess::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mechanism::{self, SCRAM_SHA_256};
+    use crate::pairing::knows;
+
+    proptest::proptest! {
+        /// Whatever a server says to a client, the exchange ends without panic, and SCRAM without success (AUTH-21).
+        #[test]
+        fn no_noise_is_a_server(
+            which in 0..mechanism::ALL.len(),
+            challenges in proptest::collection::vec(
+                "\\PC{0,30}|[a-zA-Z0-9=+/,\u{0} ]{0,40}|r=n[a-z]{0,4},s=[A-Z]{4},i=(1|4096|4097|99999999999)|[ve]=[A-Za-z0-9+/]{43}=",
+                1..4,
+            ),
+        ) {
+            let mechanism = mechanism::ALL[which];
+            let user = knows("pencil");
+            let mut challenges = challenges.iter();
+            let mut step = (mechanism.client)(ClientParams::new("user", "h", "n"));
+            for _ in 0..20 {
+                step = match step {
+                    ClientStep::Ask(question, state) => state.answer(user(question)),
+                    ClientStep::Abort(_) => return Ok(()),
+                    ClientStep::Respond(_, state) | ClientStep::Wait(state) => {
+                        let Some(challenge) = challenges.next() else {
+                            let believed = state.succeeded().is_ok();
+                            proptest::prop_assert!(!believed || mechanism != &SCRAM_SHA_256);
+                            return Ok(());
+                        };
+                        state.challenge(challenge.as_bytes())
+                    }
+                };
+            }
+            proptest::prop_assert!(false, "the exchange does not end: {:?}", step);
+        }
+    }
+
+    #[test]
+    fn faults_are_told_in_full_sentences_without_the_peers_words() {
+        for fault in [
+            ClientFault::NameUnusable,
+            ClientFault::NonceUnusable,
+            ClientFault::PasswordUnusable,
+            ClientFault::Unavailable,
+            ClientFault::BindingUnavailable,
+            ClientFault::Malformed("nonce"),
+            ClientFault::UnexpectedChallenge,
+            ClientFault::NonceMismatch,
+            ClientFault::IterationsOutOfBounds(7),
+            ClientFault::ProofRefused,
+            ClientFault::ServerError("other-error"),
+            ClientFault::ServerNotProven,
+        ] {
+            assert!(fault.to_string().starts_with("the "), "{fault}");
+        }
+    }
+}

@@ -149,8 +149,9 @@ impl Identity {
 mod tests {
     use super::*;
 
+    // PREP-06.
     #[test]
-    fn prep_06_a_name_is_never_empty_nor_holds_control_characters() {
+    fn a_name_is_never_empty_nor_holds_control_characters() {
         assert_eq!(Authcid::parse(""), Err(NameFault::Empty));
         for bad in ["a\0b", "a\r", "a\n", "a\tb", "\u{85}"] {
             assert_eq!(
@@ -170,8 +171,9 @@ mod tests {
         );
     }
 
+    // PLAIN-01.
     #[test]
-    fn plain_01_names_up_to_1024_octets_are_accepted() {
+    fn names_up_to_1024_octets_are_accepted() {
         assert!(Authcid::parse(&"u".repeat(255)).is_ok());
         assert!(Authcid::parse(&"u".repeat(1024)).is_ok());
         assert_eq!(Authcid::parse(&"u".repeat(1025)), Err(NameFault::TooLong));

@@ -117,14 +117,19 @@ pub enum VerifierKind {
 mod tests {
     use super::*;
 
+    // AUTH-01.
     #[test]
-    fn auth_01_names_are_found_in_any_case() {
+    fn names_are_found_in_any_case() {
         assert_eq!(by_name("pLaIn"), Some(&PLAIN));
         assert_eq!(by_name("login"), Some(&LOGIN));
+        assert_eq!(by_name("cram-MD5"), Some(&CRAM_MD5));
+        assert_eq!(by_name("Scram-Sha-256"), Some(&SCRAM_SHA_256));
+        assert_eq!(by_name("SCRAM-SHA-256-PLUS"), None);
         assert_eq!(by_name("FOOBAR"), None);
         assert_eq!(by_name(""), None);
     }
 
+    // SASL-01, SASL-09.
     #[test]
     fn all_are_listed_strongest_first_under_names_that_fit_the_grammar() {
         assert!(

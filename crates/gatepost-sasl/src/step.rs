@@ -342,3 +342,6 @@ pub enum Refusal {
     /// The mechanism is weaker than the rules ask for (RFC 4954 §6, 534).
     MechanismTooWeak,
 }
+
+#[cfg(test)]
+mod tests;
