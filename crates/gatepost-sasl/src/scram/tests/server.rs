@@ -61,6 +61,7 @@ fn malformed_first_messages_are_refused() {
         "n,,n=user,r=abc,r=abc",
         "n,,n=user,r=abc,x=1,x=2",
         "n,,n=user,r=abc,x",
+        "n,,n=user,r=abc,x=a\0b",
         "n,,n=user,r=a\u{e9}c",
         "n,,n=user,r=a c",
         "n,,n=user\0,r=abc",
