@@ -81,14 +81,13 @@ impl StoreDirectory {
         let name = LookupName::prepare(authcid.as_str());
         let account = self.store.account(&name);
         let remembered = self.remembered(account.as_deref(), &asker.channel, password.expose());
-        let proven = match remembered {
-            Some(proven) => Some(proven),
-            None => {
-                let candidates = self.candidates(account.as_deref(), &asker.channel);
-                match self.hash(candidates, password.clone(), asker).await {
-                    Ok(proven) => proven,
-                    Err(refusal) => return Verdict::Refused(refusal),
-                }
+        let proven = if remembered.is_some() {
+            remembered
+        } else {
+            let candidates = self.candidates(account.as_deref(), &asker.channel);
+            match self.hash(candidates, password.clone(), asker).await {
+                Ok(proven) => proven,
+                Err(refusal) => return Verdict::Refused(refusal),
             }
         };
         // The account as it is now, not as it was before the hash: its password may have changed meanwhile.
@@ -358,4 +357,71 @@ fn try_all(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Costs, NewPassword};
+
+    /// PLAIN-09, T-12: whoever is asked for, the same number of hashes of the same cost is computed.
+    #[test]
+    fn plain_09_unknown_and_keyless_names_cost_as_many_hashes_as_known_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let argon2 = crate::store::password_hash::Cost {
+            memory_kib: 64,
+            passes: 1,
+        };
+        let store = Store::open(
+            directory.path(),
+            Costs {
+                argon2,
+                ..Costs::default()
+            },
+        )
+        .unwrap();
+        let add = |name: &str, kinds: &[CredentialKind]| {
+            let passwords: Vec<_> = kinds
+                .iter()
+                .map(|kind| NewPassword {
+                    kind: *kind,
+                    password: Secret::new("flintstone"),
+                })
+                .collect();
+            store.add_account(name, &[], &passwords).unwrap()
+        };
+        let accounts = [
+            add("both", &CredentialKind::ALL),
+            add("password", &[CredentialKind::Password]),
+            add("legacy", &[CredentialKind::Legacy]),
+            add("none", &[]),
+        ];
+        let known = StoreDirectory::new(store, HashPool::with_threads(1).unwrap()).unwrap();
+        for (tls, legacy, hashes) in [
+            (true, false, 1),
+            (false, true, 1),
+            (true, true, 2),
+            (false, false, 0),
+        ] {
+            let channel = Channel {
+                tls,
+                legacy,
+                ..Channel::default()
+            };
+            let asked = accounts
+                .iter()
+                .map(|account| Some(&**account))
+                .chain([None]);
+            for account in asked {
+                let candidates = known.candidates(account, &channel);
+                assert_eq!(candidates.len(), hashes, "{account:?} {channel:?}");
+                let costs = format!("{:?}", known.dummy);
+                assert!(
+                    candidates
+                        .iter()
+                        .all(|candidate| format!("{:?}", candidate.hash) == costs)
+                );
+            }
+        }
+    }
 }

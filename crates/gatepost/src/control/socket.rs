@@ -225,3 +225,16 @@ fn remove(path: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_56_only_the_servers_user_and_root_may_control() {
+        let own = rustix::process::geteuid().as_raw();
+        for (uid, may) in [(own, true), (0, true), (own + 1, false), (u32::MAX, false)] {
+            assert_eq!(may_control(uid), may, "{uid}");
+        }
+    }
+}
