@@ -111,6 +111,38 @@ fn optional_extensions_change_nothing() {
     assert!(matches!(outcome, Outcome::Authenticated(_)), "{outcome:?}");
 }
 
+// PREP-08: the name as received goes into the hash, prepared or not. xdg-go/scram testdata/good, a client without SASLprep.
+#[test]
+fn a_client_that_does_not_prepare_its_name_gets_in() {
+    let salt = BASE64.decode("c2FsdFNBTFRzYWx0").unwrap();
+    let key = salted(Hash::Sha256, "p\u{212b}ssword".as_bytes(), &salt, 4096);
+    let verifier = ScramVerifier::from_salted_password(Hash::Sha256, &key, salt, 4096).unwrap();
+    let params = ServerParams {
+        nonce: "serverNONCE".to_owned(),
+        ..ServerParams::default()
+    };
+    let first = "n,,n=ramo\u{301}n,r=clientNONCE";
+    let ServerStep::Ask(question, state) = (SCRAM_SHA_256.server)(params, Some(first.as_bytes()))
+    else {
+        panic!("the verifier is asked for");
+    };
+    assert_eq!(question.authcid().unwrap().as_str(), "ramo\u{301}n");
+    let ServerStep::Challenge(_, state) = state.answer(Answer::Verifier {
+        verifier: Verifier::Scram(verifier),
+        verdict: granted("ram\u{f3}n"),
+    }) else {
+        panic!("the salt is sent");
+    };
+    let last = b"c=biws,r=clientNONCEserverNONCE,p=oTfTL+YxW2HglmsPRO5VLdQk+oVt48HHrKppt+kYP2Y=";
+    let ServerStep::Done(Outcome::Authenticated(success)) = state.respond(last) else {
+        panic!("he is let in");
+    };
+    assert_eq!(
+        success.final_data.as_deref(),
+        Some(&b"v=mtXS1UbPSI9Ks9flMJwHBDfnmwcUwjpI8A/NlAT5c98="[..])
+    );
+}
+
 // SCR-07, SCR-09, T-16: each with the proof that is right for what is sent, so that only the named check can refuse.
 #[test]
 fn wrong_final_messages_are_refused_though_the_proof_fits_them() {
