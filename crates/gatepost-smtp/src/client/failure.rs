@@ -169,8 +169,8 @@ impl ClientFailure {
     /// The server's own words, where it spoke.
     pub fn reply(&self) -> Option<&Reply> {
         match self {
-            Self::Refused { reply, .. } => Some(reply),
-            Self::Protocol {
+            Self::Refused { reply, .. }
+            | Self::Protocol {
                 fault: ProtocolFault::Unexpected(reply),
                 ..
             } => Some(reply),

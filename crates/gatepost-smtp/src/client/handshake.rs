@@ -88,8 +88,6 @@ impl Handshake {
             Step::StartTls if reply.code.is_transient() || reply.code.is_permanent() => {
                 refused(Stage::StartTls, reply, link)
             }
-            // RFC 3207 §4.2, TLS-05: nothing may come in clear after the go-ahead.
-            Step::Tls => link.abandon(ClientFailure::Channel(ChannelFault::InjectedReplies)),
             _ => {
                 let fault = ProtocolFault::Unexpected(reply);
                 link.abandon(ClientFailure::Protocol {
@@ -98,6 +96,20 @@ impl Handshake {
                 })
             }
         }
+    }
+
+    /// Octets came that are no reply yet.
+    pub(super) fn glance(self, link: &mut Link) -> State {
+        const TLS_ALERT: u8 = 0x15;
+        const TLS_HANDSHAKE: u8 = 0x16;
+        let fault = match (&self.step, link.wire.peek().first()) {
+            // RFC 3207 §4.2, TLS-05: nothing may come in clear after the go-ahead.
+            (Step::Tls, _) => ChannelFault::InjectedReplies,
+            // TLS-12.
+            (Step::Greeting, Some(&(TLS_ALERT | TLS_HANDSHAKE))) => ChannelFault::SpeaksTls,
+            _ => return State::Handshake(self),
+        };
+        link.abandon(ClientFailure::Channel(fault))
     }
 
     /// The handshake is done: a new beginning, on which nothing said in clear has any bearing (RFC 3207 §4.2).

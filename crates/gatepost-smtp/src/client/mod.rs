@@ -29,6 +29,8 @@ mod hello_name;
 mod reply_decoder;
 mod retry;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timeouts;
 mod transaction;
 mod wire;

@@ -158,7 +158,13 @@ mod tests {
     /// CODE-12, CLI-03, LS-04, LS-05, LS-33: forms seen in the field.
     #[test]
     fn forms_of_the_field() {
-        let rows: &[(&[u8], u16, Option<&str>, &[&str])] = &[
+        type Row = (
+            &'static [u8],
+            u16,
+            Option<&'static str>,
+            &'static [&'static str],
+        );
+        let rows: &[Row] = &[
             (b"250 ok\r\n", 250, None, &["ok"]),
             (b"334\r\n", 334, None, &[""]),
             (b"334 \r\n", 334, None, &[""]),

@@ -113,6 +113,8 @@ pub(super) fn after_cancel(
         }
         // PLAIN-07, LS-13: the server has the password and wants something else besides.
         _ if mechanism.exposes_password && facts.messages > 0 => Move::GiveUp,
+        // CLI-12: it has our proof and answers with nothing that could be its own.
+        _ if facts.messages > 1 => Move::GiveUp,
         _ => Move::Other,
     }
 }

@@ -210,6 +210,7 @@ impl ClientSession {
 
     fn receive(&mut self, bytes: &[u8]) {
         self.link.wire.receive(bytes);
+        self.step(State::glance);
         self.read_replies();
     }
 
@@ -218,10 +219,7 @@ impl ClientSession {
             match self.link.wire.next_reply() {
                 Ok(None) => break,
                 Ok(Some(reply)) => self.step(|state, link| state.reply(reply, link)),
-                Err(fault) => self.step(|state, link| {
-                    let failure = link.explain(fault.at(link.stage()));
-                    state.lost(failure, link)
-                }),
+                Err(fault) => self.step(|state, link| state.lost(fault.at(link.stage()), link)),
             }
         }
     }
@@ -281,6 +279,14 @@ impl State {
         }
     }
 
+    /// Looks at octets before they are a reply: some can never become one.
+    fn glance(self, link: &mut Link) -> Self {
+        match self {
+            Self::Handshake(handshake) => handshake.glance(link),
+            other => other,
+        }
+    }
+
     /// The connection is of no further use.
     fn lost(self, failure: ClientFailure, link: &mut Link) -> Self {
         match self {
@@ -289,7 +295,8 @@ impl State {
             Self::Ready => link.close(failure),
             Self::Authenticating(authenticating) => authenticating.lost(failure, link),
             Self::Handshake(handshake) => handshake.lost(failure, link),
-            Self::Sending(_) | Self::Resetting => link.abandon(failure),
+            Self::Sending(sending) => sending.lost(failure, link),
+            Self::Resetting => link.abandon(failure),
         }
     }
 
@@ -427,19 +434,5 @@ impl Link {
         self.outputs
             .push_back(ClientOutput::Done(Ok(Completed::Quit)));
         self.close(ClientFailure::Channel(ChannelFault::Closed(Stage::Quit)))
-    }
-
-    /// A first record of TLS where a greeting belongs has a better name than "not a reply" (TLS-12).
-    fn explain(&self, failure: ClientFailure) -> ClientFailure {
-        const TLS_ALERT: u8 = 0x15;
-        const TLS_HANDSHAKE: u8 = 0x16;
-        let first = self.wire.peek().first();
-        let speaks_tls =
-            self.stage() == Stage::Greeting && matches!(first, Some(&TLS_ALERT | &TLS_HANDSHAKE));
-        if speaks_tls {
-            ClientFailure::Channel(ChannelFault::SpeaksTls)
-        } else {
-            failure
-        }
     }
 }

@@ -151,16 +151,18 @@ impl Sending {
             Phase::Content(_) if reply.code.is_positive() => unexpected(reply, link),
             Phase::Content(_) => {
                 // The server has heard enough. What it means is plain, but the dialogue cannot be brought back in step.
-                let failure = ClientFailure::Refused {
-                    stage: Stage::Content,
-                    reply: reply.clone(),
-                };
-                link.outputs
-                    .push_back(ClientOutput::Done(Ok(Completed::Sent(
-                        dialogue.report(Some(reply)),
-                    ))));
-                link.close(failure)
+                let stage = Stage::Content;
+                let report = dialogue.report(Some(reply.clone()));
+                known(report, ClientFailure::Refused { stage, reply }, link)
             }
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn lost(self, failure: ClientFailure, link: &mut Link) -> State {
+        match self.phase {
+            Phase::Resetting(report) => known(report, failure, link),
+            _ => link.abandon(failure),
         }
     }
 
@@ -378,17 +380,19 @@ fn too_many_is_transient(reply: Reply) -> Reply {
     reply
 }
 
-/// What became of the message is known; RSET decides only whether the connection is of further use.
 fn after_reset(report: SendReport, reply: Reply, link: &mut Link) -> State {
-    let done = Ok(Completed::Sent(report));
     if reply.code.is_positive() {
-        return link.finish(done);
+        return link.finish(Ok(Completed::Sent(report)));
     }
-    link.outputs.push_back(ClientOutput::Done(done));
-    link.close(ClientFailure::Refused {
-        stage: Stage::Reset,
-        reply,
-    })
+    let stage = Stage::Reset;
+    known(report, ClientFailure::Refused { stage, reply }, link)
+}
+
+/// What became of the message is known; the connection is of no further use.
+fn known(report: SendReport, failure: ClientFailure, link: &mut Link) -> State {
+    link.outputs
+        .push_back(ClientOutput::Done(Ok(Completed::Sent(report))));
+    link.close(failure)
 }
 
 fn unexpected(reply: Reply, link: &mut Link) -> State {
