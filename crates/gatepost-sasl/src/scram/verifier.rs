@@ -18,7 +18,7 @@ use crate::secret::Secret;
 pub const MIN_SCRAM_ITERATIONS: u32 = 4096;
 /// Iterations for new verifiers.
 pub const DEFAULT_SCRAM_ITERATIONS: u32 = 10_000;
-/// Most iterations to accept from a server or from an import: about ten seconds of one core.
+/// Most iterations to accept from a server or from an import: seconds of one core.
 pub const MAX_SCRAM_ITERATIONS: u32 = 10_000_000;
 
 /// Keys of one password for one SCRAM hash. Wiped on drop; never shown in debug output.
