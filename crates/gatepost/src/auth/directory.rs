@@ -26,12 +26,13 @@ pub type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 /// A source of accounts and verdicts.
 ///
 /// An answer takes the same path and time for names that exist and names that do not (AUTH-27), and says
-/// [`Answer::Unavailable`] for everything that is not a judgement about the client. A directory need not bound its own time: whoever
-/// asks does.
+/// [`Answer::Unavailable`] for everything that is not a judgement about the client. A directory need not bound its own
+/// time: whoever asks does.
 pub trait Directory: Send + Sync {
     /// Answers one question.
     fn answer<'a>(&'a self, question: &'a Question, asker: &'a Asker) -> Answering<'a>;
 
-    /// Whether at least one of its accounts could complete this mechanism on such a channel. What none could is not announced (SCR-19).
+    /// Whether at least one of its accounts could complete this mechanism on such a channel. What none could is not
+    /// announced (SCR-19).
     fn completes(&self, mechanism: &Mechanism, channel: &Channel) -> bool;
 }

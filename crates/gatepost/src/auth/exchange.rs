@@ -6,8 +6,9 @@
 //!   exchange.close(End)                                 how the mechanism said it ended
 //! ```
 //!
-//! The exchange holds the guard's ticket and settles it: as soon as a directory judges, or when it is closed with the mechanism's own judgement (a
-//! SCRAM proof). Dropped, it counts as aborted. Every answer comes within [`DEADLINE`] plus the guard's patience.
+//! The exchange holds the guard's ticket and settles it: as soon as a directory judges, or when it is closed with the
+//! mechanism's own judgement (a SCRAM proof). Dropped, it counts as aborted. Every answer comes within [`DEADLINE`]
+//! plus the guard's patience.
 
 use std::time::Duration;
 
@@ -54,7 +55,8 @@ pub enum End {
     Won,
     /// With a wrong guess: a judgement that the credentials are not valid, whatever the reply said.
     Lost,
-    /// Without a judgement on a guess: cancelled, cut off, malformed, empty, not answered, or refused in spite of the right credentials.
+    /// Without a judgement on a guess: cancelled, cut off, malformed, empty, not answered, or refused in spite of the
+    /// right credentials.
     Aborted,
 }
 
@@ -87,7 +89,8 @@ impl Exchange {
         ))
     }
 
-    /// Answers a question of the mechanism, not before the guard allows it. Dropping the future takes the question back.
+    /// Answers a question of the mechanism, not before the guard allows it. Dropping the future takes the question
+    /// back.
     pub async fn answer(&mut self, question: Question) -> Answer {
         self.claim = Claim {
             authcid: question.authcid().cloned(),
@@ -155,8 +158,8 @@ impl Exchange {
     }
 }
 
-/// What is refused before any directory sees it: some take an empty password for an anonymous success (T-25), and hash any
-/// length.
+/// What is refused before any directory sees it: some take an empty password for an anonymous success (T-25), and hash
+/// any length.
 fn answered_unasked(question: &Question) -> Option<Refusal> {
     let Question::Password { password, .. } = question else {
         return None;
@@ -176,7 +179,8 @@ fn judgement(answer: &Answer) -> Option<End> {
         | Answer::PassThrough(PassThroughStep::Done { verdict, .. }) => Some(match verdict {
             Verdict::Accepted(_) => End::Won,
             Verdict::Refused(Refusal::CredentialsInvalid) => End::Lost,
-            // An empty field is no guess; whoever is refused for another reason proved his credential or was not judged.
+            // An empty field is no guess; whoever is refused for another reason proved his credential or was not
+            // judged.
             Verdict::Refused(_) => End::Aborted,
         }),
         Answer::TokenRefused { .. } => Some(End::Lost),

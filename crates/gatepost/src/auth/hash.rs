@@ -1,11 +1,13 @@
 //! The pool of threads that hash passwords, so that nothing else ever waits for a hash.
 //!
-//! **Bounds.** As many computations at a time as there are threads, each thread with its own argon2 memory, kept between computations; at most [`LANE`]
-//! waiting per lane. The threads run at a lower priority than the sessions (T-14).
+//! **Bounds.** As many computations at a time as there are threads, each thread with its own argon2 memory, kept
+//! between computations; at most [`LANE`] waiting per lane. The threads run at a lower priority than the sessions
+//! (T-14).
 //!
-//! **Fairness.** Two lanes: peers that succeeded before, and strangers, who get one computation in four while both wait. Within a lane the networks take
-//! turns, so that a thousand guesses of one network delay another's login by one computation. In a full lane the network with most waiting loses its
-//! newest: it gets [`Overloaded`], which becomes "try later" (454), never "wrong password".
+//! **Fairness.** Two lanes: peers that succeeded before, and strangers, who get one computation in four while both
+//! wait. Within a lane the networks take turns, so that a thousand guesses of one network delay another's login by one
+//! computation. In a full lane the network with most waiting loses its newest: it gets [`Overloaded`], which becomes
+//! "try later" (454), never "wrong password".
 //!
 //! **Cancelling.** Dropping the future takes the work back unless it has begun.
 

@@ -1,7 +1,8 @@
 //! Who is who: answers the questions mechanisms ask, guards against guessing, and says which mechanisms to announce.
 //!
-//! Whoever speaks a protocol asks [`Authenticator::mechanisms`] what to announce, opens an [`exchange::Exchange`] for each attempt and knows nothing else of this
-//! module. Behind it: the guard (who waits), the directory (who knows), the hash pool (who computes), the memory of verified secrets.
+//! Whoever speaks a protocol asks [`Authenticator::mechanisms`] what to announce, opens an [`exchange::Exchange`] for
+//! each attempt and knows nothing else of this module. Behind it: the guard (who waits), the directory (who knows), the
+//! hash pool (who computes), the memory of verified secrets.
 //!
 //! Standards: RFC 4422 §3, RFC 4954 §4 and §9.
 
@@ -54,7 +55,8 @@ impl Authenticator {
         }
     }
 
-    /// The mechanisms to announce on such a channel, strongest first: permitted there, and completed by at least one account.
+    /// The mechanisms to announce on such a channel, strongest first: permitted there, and completed by at least one
+    /// account.
     pub fn mechanisms(&self, channel: &Channel) -> Vec<&'static Mechanism> {
         mechanism::ALL
             .iter()

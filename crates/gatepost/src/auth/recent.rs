@@ -1,7 +1,8 @@
 //! A map of bounded size that forgets what was not used for longest, in whole generations.
 //!
-//! Two maps of at most `capacity` entries: the young one takes every entry used; when it is full it becomes the old one, and what was in the old
-//! one is forgotten. So an entry lives while at most `capacity` other keys are used after it, and each operation takes constant time.
+//! Two maps of at most `capacity` entries: the young one takes every entry used; when it is full it becomes the old
+//! one, and what was in the old one is forgotten. So an entry lives while at most `capacity` other keys are used after
+//! it, and each operation takes constant time.
 
 use std::collections::HashMap;
 use std::hash::Hash;

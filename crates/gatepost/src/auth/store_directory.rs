@@ -1,14 +1,14 @@
 //! The own accounts as a directory.
 //!
-//! **Fence.** A legacy credential works on legacy listeners and nowhere else. A person's password is never compared with one that crossed the network in
-//! clear. On a legacy listener the credential made for it comes first.
+//! **Fence.** A legacy credential works on legacy listeners and nowhere else. A person's password is never compared
+//! with one that crossed the network in clear. On a legacy listener the credential made for it comes first.
 //!
-//! **Indistinguishable.** Whoever lacks the credential asked for, be it because the account does not exist, is checked against one that nobody can open:
-//! the same number of hashes, the same salt and contexts each time, also after a restart (SCR-18, CRAM-09, PLAIN-09). That an account is disabled
-//! is said only after its right credential.
+//! **Indistinguishable.** Whoever lacks the credential asked for, be it because the account does not exist, is checked
+//! against one that nobody can open: the same number of hashes, the same salt and contexts each time, also after a
+//! restart (SCR-18, CRAM-09, PLAIN-09). That an account is disabled is said only after its right credential.
 //!
-//! **Speed.** SCRAM and CRAM-MD5 are answered from memory without leaving the thread. A password seen right within the last minutes costs one keyed
-//! hash; any other goes to the hash pool.
+//! **Speed.** SCRAM and CRAM-MD5 are answered from memory without leaving the thread. A password seen right within the
+//! last minutes costs one keyed hash; any other goes to the hash pool.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -339,7 +339,8 @@ fn try_all(
     workspace: &mut Workspace,
 ) -> Result<Option<Proven>, StoreError> {
     let fact = |of| verified.fact(of, password.expose());
-    // Someone with the same password may have been hashed while this one waited: a client with many sessions costs one hash.
+    // Someone with the same password may have been hashed while this one waited: a client with many sessions costs one
+    // hash.
     let known = candidates
         .iter()
         .filter_map(|candidate| candidate.of)

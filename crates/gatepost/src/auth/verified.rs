@@ -1,8 +1,9 @@
 //! The memory of passwords found right, so that the next login with one costs microseconds instead of a hash (T-24).
 //!
-//! It answers one question: did *this* secret open *this* credential within the last [`LIFETIME`]? It never says who may do what: account, switch and grants
-//! are looked at anew each time. What is remembered is a keyed hash over directory, account, credential and secret; a credential's number is new with
-//! every password, so that a changed password is forgotten at once. Only successes are remembered.
+//! It answers one question: did *this* secret open *this* credential within the last [`LIFETIME`]? It never says who
+//! may do what: account, switch and grants are looked at anew each time. What is remembered is a keyed hash over
+//! directory, account, credential and secret; a credential's number is new with every password, so that a changed
+//! password is forgotten at once. Only successes are remembered.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,7 +39,8 @@ impl VerifiedSecrets {
         }
     }
 
-    /// The fact that would have to be known. Every part has a fixed length but the last, so that no two facts share their octets.
+    /// The fact that would have to be known. Every part has a fixed length but the last, so that no two facts share
+    /// their octets.
     pub fn fact(&self, (account, credential): (AccountId, CredentialId), secret: &[u8]) -> Fact {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&self.directory.to_be_bytes());

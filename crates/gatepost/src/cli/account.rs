@@ -1,7 +1,7 @@
 //! `gatepost account`: who may submit.
 //!
-//! Each command is done by the running server, through its control socket, or here when none runs. A password comes on standard input or is generated
-//! and shown once; it is never an argument, where every local user could read it.
+//! Each command is done by the running server, through its control socket, or here when none runs. A password comes on
+//! standard input or is generated and shown once; it is never an argument, where every local user could read it.
 
 use std::io::{IsTerminal as _, Read as _};
 

@@ -1,7 +1,7 @@
 //! The acts of administration: asked as plain data, done by [`Control`].
 //!
-//! A [`Command`] and its [`Done`] are what crosses the control socket, one JSON object each. Passwords cross it in clear: it is a file of mode 0600 between
-//! processes of one user. They never appear in debug output.
+//! A [`Command`] and its [`Done`] are what crosses the control socket, one JSON object each. Passwords cross it in
+//! clear: it is a file of mode 0600 between processes of one user. They never appear in debug output.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! What the pages show of authentication: the last attempts, in a ring of bounded size.
 //!
-//! Fed by the same events as log and metrics; nothing is stored on disk. Attempts are numbered from 1 in the order they ended, so that a page
-//! can ask for those before one it has.
+//! Fed by the same events as log and metrics; nothing is stored on disk. Attempts are numbered from 1 in the order they
+//! ended, so that a page can ask for those before one it has.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

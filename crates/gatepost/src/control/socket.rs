@@ -1,12 +1,13 @@
 //! The control socket: how a command reaches the running server.
 //!
-//! **Form.** `control.sock` in the data directory, a Unix socket of mode 0600. A client writes a [`Command`] as one line of JSON and reads one line, `{"ok": …}`
-//! or `{"error": "…"}`; any number in turn.
+//! **Form.** `control.sock` in the data directory, a Unix socket of mode 0600. A client writes a [`Command`] as one
+//! line of JSON and reads one line, `{"ok": …}` or `{"error": "…"}`; any number in turn.
 //!
-//! **Who.** Processes of the server's own user and of root, by the credentials the kernel gives; others are cut off and the attempt is told
-//! to the observer (T-56), even where the file's mode was loosened.
+//! **Who.** Processes of the server's own user and of root, by the credentials the kernel gives; others are cut off and
+//! the attempt is told to the observer (T-56), even where the file's mode was loosened.
 //!
-//! **One server.** Whoever binds holds the account database's lock, so a socket that is there already belongs to a dead process and is replaced.
+//! **One server.** Whoever binds holds the account database's lock, so a socket that is there already belongs to a dead
+//! process and is replaced.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};

@@ -1,14 +1,16 @@
 //! Accounts and their credentials: SQLite on disk, all of it in memory.
 //!
-//! **Purpose.** Keeps who exists, what each may send as, and the verifiers of their passwords. Reading never touches the disk: logins read
-//! an immutable [`Account`] from memory, whatever thread they are on. Writing is rare and blocks: on stable storage first
-//! (WAL, `synchronous=FULL`), then visible to the next login.
+//! **Purpose.** Keeps who exists, what each may send as, and the verifiers of their passwords. Reading never touches
+//! the disk: logins read an immutable [`Account`] from memory, whatever thread they are on. Writing is rare and blocks:
+//! on stable storage first (WAL, `synchronous=FULL`), then visible to the next login.
 //!
-//! **Invariants.** One process holds the database at a time (`locking_mode=EXCLUSIVE`), so that memory and disk cannot differ; the others ask through
-//! the control socket. All verifiers of a password change in one transaction (SCR-22). A new password is a new [`CredentialId`],
-//! so that whatever remembers the old one remembers nothing. No password is recoverable; CRAM-MD5 contexts, equivalent to one, are sealed.
+//! **Invariants.** One process holds the database at a time (`locking_mode=EXCLUSIVE`), so that memory and disk cannot
+//! differ; the others ask through the control socket. All verifiers of a password change in one transaction (SCR-22). A
+//! new password is a new [`CredentialId`], so that whatever remembers the old one remembers nothing. No password is
+//! recoverable; CRAM-MD5 contexts, equivalent to one, are sealed.
 //!
-//! **Failure.** A damaged row, a foreign or exposed `seal.key`, or a newer schema stops the opening and says what to do.
+//! **Failure.** A damaged row, a foreign or exposed `seal.key`, or a newer schema stops the opening and says what to
+//! do.
 
 pub mod account;
 mod error;
@@ -73,7 +75,8 @@ pub struct NewPassword {
 }
 
 impl Store {
-    /// Opens the accounts of a data directory, made with everything in it when absent. Blocks up to 2 s while another process holds them.
+    /// Opens the accounts of a data directory, made with everything in it when absent. Blocks up to 2 s while another
+    /// process holds them.
     pub fn open(directory: &Path, costs: Costs) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE);
         private_file::make_directory(directory).map_err(|source| StoreError::File {
@@ -156,8 +159,8 @@ impl Store {
         Ok(Some(HmacMd5Contexts::from_bytes(octets)))
     }
 
-    /// Adds an account with its passwords: all of it or nothing. Blocks for the derivations and the sync. If the name is an
-    /// address and not among `addresses`, it becomes the first of them.
+    /// Adds an account with its passwords: all of it or nothing. Blocks for the derivations and the sync. If the name
+    /// is an address and not among `addresses`, it becomes the first of them.
     pub fn add_account(
         &self,
         name: &str,
@@ -185,7 +188,8 @@ impl Store {
         })
     }
 
-    /// Gives an account a password of one kind; the account's former credential of that kind is gone. Blocks like [`Self::add_account`].
+    /// Gives an account a password of one kind; the account's former credential of that kind is gone. Blocks like
+    /// [`Self::add_account`].
     pub fn set_password(&self, name: &str, new: NewPassword) -> Result<Arc<Account>, StoreError> {
         let account = self.existing(name)?;
         let verifiers = self.derive(&[new])?;
@@ -236,8 +240,8 @@ impl Store {
             .collect()
     }
 
-    /// Changes one account on disk, then in memory. The database's lock is held over both, so that changes become visible in the order
-    /// they were made.
+    /// Changes one account on disk, then in memory. The database's lock is held over both, so that changes become
+    /// visible in the order they were made.
     fn change(
         &self,
         lookup: &LookupName,

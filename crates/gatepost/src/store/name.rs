@@ -1,8 +1,9 @@
 //! How account names are compared.
 //!
-//! Two names are the same account when their prepared forms are equal: SASLprep (RFC 4013; which folds width and compatibility forms), then
-//! Unicode lower case. Names outside SASLprep, such as those with spaces or emoji that LOGIN and CRAM-MD5 users have, are
-//! only lower-cased (PREP-05). Preparing never fails, so that an unknown or odd name takes the same path as a known one.
+//! Two names are the same account when their prepared forms are equal: SASLprep (RFC 4013; which folds width and
+//! compatibility forms), then Unicode lower case. Names outside SASLprep, such as those with spaces or emoji that LOGIN
+//! and CRAM-MD5 users have, are only lower-cased (PREP-05). Preparing never fails, so that an unknown or odd name takes
+//! the same path as a known one.
 
 use gatepost_sasl::prep;
 

@@ -1,8 +1,8 @@
 //! Argon2id hashes of passwords: what PLAIN and LOGIN are checked against.
 //!
-//! **Cost.** New hashes take [`Cost::default`]: 19 MiB, two passes, one lane (OWASP's first choice for argon2id). A stored hash is checked with the
-//! costs written in it, so that the default can rise without touching old ones; hashes above [`MAX_MEMORY_KIB`] are refused when read, so
-//! that no row of a database can exhaust memory.
+//! **Cost.** New hashes take [`Cost::default`]: 19 MiB, two passes, one lane (OWASP's first choice for argon2id). A
+//! stored hash is checked with the costs written in it, so that the default can rise without touching old ones; hashes
+//! above [`MAX_MEMORY_KIB`] are refused when read, so that no row of a database can exhaust memory.
 //!
 //! **Form.** A PHC string, `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`.
 
@@ -92,7 +92,8 @@ impl PasswordHash {
         Ok(made)
     }
 
-    /// Whether this is the hash of `password`; compared in constant time. `Err` only for a password beyond argon2's limits.
+    /// Whether this is the hash of `password`; compared in constant time. `Err` only for a password beyond argon2's
+    /// limits.
     pub fn matches(&self, password: &[u8], workspace: &mut Workspace) -> Result<bool, StoreError> {
         let computed = self.compute(password, workspace)?;
         Ok(constant_time::verify_slices_are_equal(computed.as_ref(), self.hash.as_ref()).is_ok())

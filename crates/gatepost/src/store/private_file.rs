@@ -13,8 +13,8 @@ pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
         .create(directory)
 }
 
-/// Opens a file to write, made when absent. Root makes it for the directory's owner, who is the server's user when root runs a
-/// command before the server's first start.
+/// Opens a file to write, made when absent. Root makes it for the directory's owner, who is the server's user when root
+/// runs a command before the server's first start.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .write(true)

@@ -1,7 +1,7 @@
 //! The account database's schema and its migrations.
 //!
-//! `user_version` counts the steps applied; opening applies the missing ones in one transaction each, only ever forward. A step that has
-//! been released never changes.
+//! `user_version` counts the steps applied; opening applies the missing ones in one transaction each, only ever
+//! forward. A step that has been released never changes.
 
 use std::path::Path;
 

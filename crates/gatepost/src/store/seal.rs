@@ -1,13 +1,16 @@
 //! The seal: one key per data directory from which every key at rest and every keyed hash is derived.
 //!
-//! **Purpose.** What is equivalent to a password (CRAM-MD5 contexts, later next-hop tokens) is stored encrypted, so that a copy of
-//! the database alone opens nothing. The same key makes the fake verifiers of unknown names stable over restarts (SCR-18).
+//! **Purpose.** What is equivalent to a password (CRAM-MD5 contexts, later next-hop tokens) is stored encrypted, so
+//! that a copy of the database alone opens nothing. The same key makes the fake verifiers of unknown names stable over
+//! restarts (SCR-18).
 //!
-//! **Form.** `seal.key` in the data directory: 32 random octets, mode 0600, made on first use and never changed. A [`Purpose`] names each
-//! derived key, so that a value sealed for one purpose or place opens for no other. A sealed value is: version octet 1, 12 octets nonce,
-//! ciphertext with its 16-octet tag (AES-256-GCM, random nonce; sound for some 2³² values per purpose).
+//! **Form.** `seal.key` in the data directory: 32 random octets, mode 0600, made on first use and never changed. A
+//! [`Purpose`] names each derived key, so that a value sealed for one purpose or place opens for no other. A sealed
+//! value is: version octet 1, 12 octets nonce, ciphertext with its 16-octet tag (AES-256-GCM, random nonce; sound for
+//! some 2³² values per purpose).
 //!
-//! **Failure.** A key others can read, of the wrong length, or not the one the database was sealed with, stops the start.
+//! **Failure.** A key others can read, of the wrong length, or not the one the database was sealed with, stops the
+//! start.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -101,6 +101,7 @@ fn t_51_a_seal_that_is_exposed_damaged_foreign_or_lost_stops_the_start() {
     drop(Store::open(directory.path(), CHEAP).unwrap());
 }
 
+/// STO-03: what is equivalent to a password is encrypted at rest.
 #[test]
 fn no_password_and_no_context_lies_readable_on_disk() {
     let house = House::new();
@@ -132,6 +133,64 @@ fn no_password_and_no_context_lies_readable_on_disk() {
         let holds = |needle: &[u8]| octets.windows(needle.len()).any(|window| window == needle);
         assert!(!holds(b"flintstone-") && !holds(contexts.as_ref()));
     }
+}
+
+/// SCR-20: salts are random, of 16 octets, and each password has its own.
+#[test]
+fn scr_20_equal_passwords_have_nothing_in_common_at_rest() {
+    let house = House::new();
+    let mut salts = std::collections::HashSet::new();
+    for name in ["fred", "wilma", "barney"] {
+        house.add(name, &[(Password, "flintstone"), (Legacy, "flintstone")]);
+    }
+    house
+        .store
+        .set_password("fred", new_password(Password, "flintstone"))
+        .unwrap();
+    for account in house.store.accounts() {
+        for credential in &account.credentials {
+            let scram = &credential.scram_sha_256;
+            assert_eq!(
+                (scram.salt().len(), scram.iterations()),
+                (16, CHEAP.scram_iterations)
+            );
+            salts.insert((
+                scram.salt().to_vec(),
+                scram.stored_key().to_vec(),
+                credential.password_hash.to_phc().unwrap(),
+            ));
+        }
+    }
+    assert_eq!(salts.len(), 6);
+}
+
+/// SCR-22, STO-02: a new password replaces every verifier of the old one, and only those of its kind.
+#[tokio::test]
+async fn scr_22_a_new_password_replaces_every_verifier_of_its_kind() {
+    let house = House::new();
+    house.add("fred", &[(Password, "flintstone"), (Legacy, "fax")]);
+    house
+        .store
+        .set_password("fred", new_password(Legacy, "scanner"))
+        .unwrap();
+    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"] {
+        for (password, opens) in [("fax", false), ("scanner", true)] {
+            let login = Login::new(mechanism, "fred", password);
+            assert_eq!(
+                log_in(&house.authenticator, from("127.0.0.1", legacy()), login)
+                    .await
+                    .won(),
+                opens,
+                "{mechanism}"
+            );
+        }
+    }
+    let person = Login::new("PLAIN", "fred", "flintstone");
+    assert!(
+        log_in(&house.authenticator, from("127.0.0.1", tls()), person)
+            .await
+            .won()
+    );
 }
 
 /// A sealed value belongs to its row: copied to another, it does not open, and nobody is let in by it.

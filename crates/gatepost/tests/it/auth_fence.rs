@@ -53,6 +53,7 @@ async fn a_credential_opens_only_its_side_of_the_fence() {
     }
 }
 
+/// SCR-19: what nobody here could complete is not announced.
 #[tokio::test]
 async fn only_what_some_account_can_complete_is_offered() {
     let all = ["SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"];
@@ -83,7 +84,8 @@ async fn only_what_some_account_can_complete_is_offered() {
     }
 }
 
-/// An account with both kinds and different secrets: a password that crosses the network in clear is never compared with the person's.
+/// An account with both kinds and different secrets: a password that crosses the network in clear is never compared
+/// with the person's.
 #[tokio::test]
 async fn a_persons_password_is_never_compared_in_clear() {
     let house = House::new();

@@ -1,4 +1,5 @@
-//! The authentication service behind a protocol that is not SMTP: tickets, directories that fail, names that do not exist, passwords that change.
+//! The authentication service behind a protocol that is not SMTP: tickets, directories that fail, names that do not
+//! exist, passwords that change.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,6 @@
-//! A protocol that is not SMTP: a client's and a server's mechanism hand each other their messages, and `auth::exchange` answers what the server's
-//! asks. It proves that the exchange needs nothing of SMTP, and drives whole authentications in microseconds.
+//! A protocol that is not SMTP: a client's and a server's mechanism hand each other their messages, and
+//! `auth::exchange` answers what the server's asks. It proves that the exchange needs nothing of SMTP, and drives whole
+//! authentications in microseconds.
 
 use std::sync::Arc;
 

@@ -1,11 +1,12 @@
 //! The guard against guessing: who has failed how often, and who therefore waits.
 //!
-//! **Contract.** Each exchange opens a [`Ticket`]. When its account is known it is admitted, waits as long as it is told, and only then is anything
-//! decided. The ticket is settled by value, exactly once: won, lost or aborted; dropping it is aborting. A guess is charged when it is judged, not
-//! when its reply is read, so that hanging up early saves an attacker nothing.
+//! **Contract.** Each exchange opens a [`Ticket`]. When its account is known it is admitted, waits as long as it is
+//! told, and only then is anything decided. The ticket is settled by value, exactly once: won, lost or aborted;
+//! dropping it is aborting. A guess is charged when it is judged, not when its reply is read, so that hanging up early
+//! saves an attacker nothing.
 //!
-//! **Fairness.** Waiting never reveals whether a name exists. No network is shut out for one account, no owner for the guesses of others: see [`Rules`].
-//! Memory is bounded; what is forgotten first is what never succeeded.
+//! **Fairness.** Waiting never reveals whether a name exists. No network is shut out for one account, no owner for the
+//! guesses of others: see [`Rules`]. Memory is bounded; what is forgotten first is what never succeeded.
 
 mod state;
 
@@ -90,8 +91,8 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Names the account and asks when the attempt may be decided. Asked again about the same account within one exchange, as
-    /// by mechanisms of several questions, the answer is always now.
+    /// Names the account and asks when the attempt may be decided. Asked again about the same account within one
+    /// exchange, as by mechanisms of several questions, the answer is always now.
     pub fn admit(&mut self, account: AccountKey, now: Instant) -> Admission {
         if self.account == Some(account) {
             return Admission::Now;

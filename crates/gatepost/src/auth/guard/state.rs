@@ -1,9 +1,10 @@
 //! What the guard remembers and how it decides. Pure: no clock, no lock.
 //!
-//! Per account and per network it counts failures, which fade by half every [`Rules::half_life`]. From the `free`-th failure on, attempts are spaced: each
-//! takes the next free moment, later moments the more failures there are, and an attempt whose moment lies beyond [`Rules::patience`] is
-//! sent away undecided. A pair of account and network that has succeeded before is never spaced, until it fails
-//! [`Rules::pair_failures`] times in a row: the owner at home keeps full speed while others guess at his account.
+//! Per account and per network it counts failures, which fade by half every [`Rules::half_life`]. From the `free`-th
+//! failure on, attempts are spaced: each takes the next free moment, later moments the more failures there are, and an
+//! attempt whose moment lies beyond [`Rules::patience`] is sent away undecided. A pair of account and network that has
+//! succeeded before is never spaced, until it fails [`Rules::pair_failures`] times in a row: the owner at home keeps
+//! full speed while others guess at his account.
 
 use std::time::{Duration, Instant};
 
