@@ -66,6 +66,10 @@ impl Content {
         (used, end)
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     pub(super) fn has_bare_line_ends(&self) -> bool {
         self.decoder.bare_line_ends() == BareLineEnds::Met
     }

@@ -231,6 +231,11 @@ impl ServerSession {
         }
     }
 
+    /// Octets held in buffers: 0 when the session is idle and its output was taken.
+    pub fn buffered(&self) -> usize {
+        self.wire.capacity()
+    }
+
     /// The name given by the driver.
     pub fn id(&self) -> SessionId {
         self.id

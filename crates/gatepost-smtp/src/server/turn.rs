@@ -288,8 +288,10 @@ impl ServerSession {
 
     /// Behind the end of input: only a commit is waited for, and the answers that input already here waits for.
     fn has_nothing_to_wait_for(&self) -> bool {
-        match self.state {
+        match &self.state {
             State::Asking(_, Pending::Commit) | State::Closed => false,
+            // LEG-17: the message is complete.
+            State::Asking(_, Pending::Headers(content)) if content.has_ended() => false,
             State::Asking(..) => self.wire.waiting() == 0,
             _ => true,
         }

@@ -49,6 +49,12 @@ impl Wire {
                 .map_or(0, |layered| layered.sealed.len())
     }
 
+    /// Memory held by buffers, in octets.
+    pub(super) fn capacity(&self) -> usize {
+        let layered = |layered: &Layered| layered.sealed.capacity() + layered.replies.capacity();
+        self.input.capacity() + self.output.capacity() + self.layer.as_deref().map_or(0, layered)
+    }
+
     /// The layer's description, if there is one.
     pub(super) fn layer(&self) -> Option<&str> {
         self.layer.as_ref().map(|layered| layered.layer.describe())
