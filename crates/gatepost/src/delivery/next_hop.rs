@@ -390,21 +390,21 @@ enum SendFault {
     Client(Error),
 }
 
-/// The next hop closed an idle connection: nothing of the message was sent.
+/// The next hop ended a connection that had been idle: nothing of the message's content was sent.
 fn is_stale(error: &Error) -> bool {
     match error {
         Error::Channel(ChannelError::Session(ChannelFault::Closed(stage))) => {
-            is_before_message(*stage)
+            is_before_content(*stage)
         }
         Error::Server(ClientFailure::Refused { stage, reply }) => {
-            is_before_message(*stage) && reply.code == ReplyCode::SERVICE_CLOSING
+            is_before_content(*stage) && reply.code == ReplyCode::SERVICE_CLOSING
         }
         _ => false,
     }
 }
 
-fn is_before_message(stage: Stage) -> bool {
-    matches!(stage, Stage::Idle | Stage::Mail)
+fn is_before_content(stage: Stage) -> bool {
+    matches!(stage, Stage::Idle | Stage::Mail | Stage::Rcpt | Stage::Data)
 }
 
 fn unreadable(error: QueueError) -> Outcome {

@@ -13,4 +13,5 @@
 mod accounts;
 mod auth_fence;
 mod auth_probes;
+mod delivery;
 mod toy_protocol;
