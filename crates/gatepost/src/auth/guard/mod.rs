@@ -262,6 +262,23 @@ mod tests {
     }
 
     #[test]
+    fn t_11_no_network_is_slowed_for_one_account() {
+        let bench = Bench::new();
+        for _ in 0..1000 {
+            // As CRAM-MD5 and SCRAM: whether it is the same wrong secret again cannot be told.
+            bench
+                .admit("192.0.2.1", AccountKey(100))
+                .0
+                .lost(None, bench.now);
+        }
+        assert_eq!(
+            bench.admit("192.0.2.1", AccountKey(100)).1,
+            Admission::Later
+        );
+        assert_eq!(bench.admit("192.0.2.1", OWNER).1, Admission::Now);
+    }
+
+    #[test]
     fn a_known_pair_that_only_fails_becomes_a_stranger() {
         let bench = Bench::new();
         bench.win("198.51.100.7", OWNER);

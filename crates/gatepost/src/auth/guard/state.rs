@@ -46,7 +46,8 @@ pub enum Admission {
 pub struct Rules {
     /// Of one account, over all networks it does not come from.
     pub account: Spacing,
-    /// Of one network (IPv4 /24, IPv6 /64), over all accounts. Loopback is exempt: it is a whole web mail.
+    /// Of one network (IPv4 /24, IPv6 /64), over all accounts, of each not more than its free ones. Loopback is exempt:
+    /// it is a whole web mail.
     pub network: Spacing,
     /// Failures in a row after which a pair of account and network that succeeded before is a stranger again.
     pub pair_failures: u32,
@@ -200,12 +201,16 @@ impl State {
             self.pairs.entry((account, source.network)).failures += 1;
             return;
         }
-        if !self.account_entry(account).count_one(secret, at, half_life) || source.loopback {
-            return;
+        let rules = self.rules;
+        let failures = self.account_entry(account);
+        let counted = failures.count_one(secret, at, half_life);
+        // Beyond its free failures an account is spaced itself; its network pays for no more of them, or one device
+        // with a stale password would slow its whole office (T-11).
+        if counted && failures.count <= rules.account.free && !source.loopback {
+            self.networks
+                .entry(source.network)
+                .count_one(None, at, half_life);
         }
-        self.networks
-            .entry(source.network)
-            .count_one(None, at, half_life);
     }
 
     fn is_known(&self, account: AccountKey, source: Source, now: Instant) -> bool {
