@@ -101,8 +101,16 @@ fn begins_like_a_reply(literal: &str) -> bool {
 }
 
 /// Who may write files, each with the reason.
-const WRITES_FILES: [(&str, &str); 6] = [
+const WRITES_FILES: [(&str, &str); 8] = [
     ("crates/gatepost/src/queue/spool/", "the queue's engine"),
+    (
+        "crates/gatepost/src/queue/storage.rs",
+        "the disk under the queue's engine",
+    ),
+    (
+        "crates/gatepost/src/net/own_ca.rs",
+        "the development certificate authority",
+    ),
     ("crates/gatepost/src/store/", "accounts and the sealing key"),
     (
         "crates/gatepost/src/net/tls",
