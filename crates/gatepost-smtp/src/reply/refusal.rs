@@ -179,6 +179,8 @@ refusals! {
     // ---- the connection ----
     /// Over a connection limit.
     TooManyConnections "too-many-connections" = 421 (4 7 0) "Too many connections, try again later";
+    /// The peer's network is not served on this listener (RFC 5321 §3.1).
+    NetworkNotServed "network-not-served" = 554 (5 7 1) "No SMTP service for your network";
     /// The server is going down or being restarted.
     ShuttingDown "shutting-down" = 421 (4 3 2) "Service shutting down, try again later";
     /// The client was silent too long (AUTH-23, SMTP-09).
@@ -211,7 +213,10 @@ impl Refusal {
         self.row().code == 421
             || matches!(
                 self,
-                Self::StartTlsInjection | Self::ImplicitTlsExpected | Self::TlsUnexpected
+                Self::StartTlsInjection
+                    | Self::ImplicitTlsExpected
+                    | Self::TlsUnexpected
+                    | Self::NetworkNotServed
             )
     }
 }
