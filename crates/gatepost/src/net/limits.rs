@@ -8,8 +8,6 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
-
 use crate::config::network::Network;
 use crate::config::resolved::Limits;
 use crate::observe::reason::Reason;
@@ -26,7 +24,6 @@ struct Shared {
     per_address: usize,
     per_network: usize,
     open: Mutex<Open>,
-    none_left: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +49,6 @@ impl ConnectionLimits {
                 per_address: limits.connections_per_address,
                 per_network: limits.connections_per_network,
                 open: Mutex::default(),
-                none_left: Notify::new(),
             }),
         }
     }
@@ -90,17 +86,6 @@ impl ConnectionLimits {
     pub fn open(&self) -> usize {
         self.shared.open().total
     }
-
-    /// Waits until no connection is open.
-    pub async fn none_left(&self) {
-        loop {
-            let notified = self.shared.none_left.notified();
-            if self.open() == 0 {
-                return;
-            }
-            notified.await;
-        }
-    }
 }
 
 impl Shared {
@@ -120,11 +105,6 @@ impl Drop for Permit {
                     count.remove();
                 }
             }
-        }
-        let none = open.total == 0;
-        drop(open);
-        if none {
-            self.shared.none_left.notify_waiters();
         }
     }
 }
@@ -197,20 +177,5 @@ mod tests {
         drop(permits);
         assert_eq!(limits.open(), 0);
         assert!(limits.shared.open().counts.is_empty());
-    }
-
-    #[tokio::test]
-    async fn waiting_ends_with_the_last_connection() {
-        let limits = limits(3, 3, 3);
-        let permit = limits.admit("192.0.2.1".parse().unwrap()).unwrap();
-        let waiting = tokio::spawn({
-            let limits = limits.clone();
-            async move { limits.none_left().await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        drop(permit);
-        waiting.await.unwrap();
-        limits.none_left().await;
     }
 }

@@ -3,6 +3,13 @@
 //! Nothing here decides anything about mail: a session asks, the services answer. `connection` is the only code on the path of a message
 //! that waits for anything.
 
+mod connection;
 pub mod limits;
-pub mod own_ca;
+pub mod listener;
+pub mod profile;
+mod responder;
+pub mod service;
+mod session_id;
+mod submission;
 pub mod tls;
+mod wire;

@@ -39,6 +39,7 @@ struct Counters {
     deliveries: Family<Labels<2>, Counter>,
     notices: Counter,
     faults: Family<Labels<2>, Counter>,
+    exposed: Family<Labels<1>, Counter>,
 }
 
 impl Metrics {
@@ -142,6 +143,11 @@ impl Counters {
             "Failures of parts of the program",
             self.faults.clone(),
         );
+        to.register(
+            "passwords_exposed",
+            "Passwords shown in clear text where they were not accepted",
+            self.exposed.clone(),
+        );
     }
 
     fn count(&self, event: &Event) {
@@ -179,6 +185,11 @@ impl Counters {
             Event::DeliveryAttempt(it) => {
                 self.deliveries
                     .get_or_create(&[("result", it.outcome.as_str()), reason])
+                    .inc();
+            }
+            Event::PasswordExposed(it) => {
+                self.exposed
+                    .get_or_create(&[("mechanism", it.mechanism)])
                     .inc();
             }
             Event::NoticeQueued(_) => {

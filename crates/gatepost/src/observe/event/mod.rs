@@ -13,7 +13,7 @@ pub use delivery::{DeliveryAttempt, DeliveryOutcome, NoticeQueued};
 pub use process::{AccountChanged, Draining, Fault, Listening, Started, Stopped};
 pub use session::{
     AuthAttempt, AuthResult, CommandRefused, ConnectionClosed, ConnectionRefused, MessageAccepted,
-    QuirkSeen, TlsFailed,
+    PasswordExposed, QuirkSeen, TlsFailed,
 };
 
 macro_rules! events {
@@ -50,6 +50,7 @@ events! {
     AuthAttempt,
     CommandRefused,
     QuirkSeen,
+    PasswordExposed,
     MessageAccepted,
     DeliveryAttempt,
     NoticeQueued,

@@ -127,6 +127,19 @@ pub struct QuirkSeen {
     pub quirk: &'static str,
 }
 
+/// A client showed a password in clear text where it was not going to be accepted: whoever listens has it.
+#[derive(Debug, Clone)]
+pub struct PasswordExposed {
+    /// Who.
+    pub peer: IpAddr,
+    /// Where.
+    pub listener: String,
+    /// The session.
+    pub session: String,
+    /// The mechanism that showed it.
+    pub mechanism: &'static str,
+}
+
 /// A message is on stable storage and acknowledged.
 #[derive(Debug, Clone)]
 pub struct MessageAccepted {
@@ -182,6 +195,14 @@ impl Record for ConnectionRefused {
 impl Record for ConnectionClosed {
     fn name(&self) -> &'static str {
         "connection-closed"
+    }
+
+    fn level(&self) -> Level {
+        match self.reason {
+            // What happened in it has lines of its own.
+            Reason::Quit | Reason::PeerClosed => Level::Debug,
+            _ => Level::Info,
+        }
     }
 
     fn reason(&self) -> Option<&'static str> {
@@ -275,6 +296,23 @@ impl Record for QuirkSeen {
         to.text("listener", &self.listener);
         to.text("session", &self.session);
         to.text("quirk", self.quirk);
+    }
+}
+
+impl Record for PasswordExposed {
+    fn name(&self) -> &'static str {
+        "password-exposed"
+    }
+
+    fn level(&self) -> Level {
+        Level::Warn
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer);
+        to.text("listener", &self.listener);
+        to.text("session", &self.session);
+        to.text("mechanism", self.mechanism);
     }
 }
 

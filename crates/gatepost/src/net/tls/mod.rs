@@ -6,6 +6,8 @@
 //!
 //! Standards: RFC 8446, RFC 5246, RFC 7301, RFC 8314, RFC 9266.
 
+pub mod own_ca;
+
 use std::path::Path;
 use std::sync::Arc;
 

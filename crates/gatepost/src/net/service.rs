@@ -1,0 +1,60 @@
+//! What a session may ask of the rest of the program: the handles that every connection of a listener shares.
+
+use std::sync::Arc;
+
+use gatepost_smtp::path::Address;
+use gatepost_smtp::server::Profile;
+use tokio_rustls::TlsAcceptor;
+
+use crate::auth::Authenticator;
+use crate::config::resolved::{Limits, ListenerProfile, Route, TlsMode};
+use crate::observe::Observer;
+use crate::queue::Queue;
+
+/// The services, the same for all listeners.
+#[derive(Clone)]
+pub struct Services {
+    /// Proves identities.
+    pub authenticator: Authenticator,
+    /// Knows what an account owns now.
+    pub accounts: Arc<dyn Accounts>,
+    /// Keeps messages.
+    pub queue: Queue,
+    /// Say what becomes of a message.
+    pub routes: Arc<[Route]>,
+    /// Hears of everything.
+    pub observer: Observer,
+}
+
+/// Looks up the account that an identity acts for.
+pub trait Accounts: Send + Sync {
+    /// The account as it is now; none when it has been removed. From memory: called for every message.
+    fn facts(&self, account: &str) -> Option<AccountFacts>;
+}
+
+/// What policy asks about an account.
+#[derive(Debug, Clone)]
+pub struct AccountFacts {
+    /// The addresses it may send as, in their order.
+    pub addresses: Vec<Address>,
+    /// Whether it may do anything.
+    pub enabled: bool,
+}
+
+/// One listener as its connections see it.
+pub struct ListenerContext {
+    /// Its name.
+    pub name: String,
+    /// The settings of its sessions.
+    pub profile: Arc<Profile>,
+    /// How TLS begins.
+    pub tls: TlsMode,
+    /// The server's side of TLS, where there is TLS.
+    pub acceptor: Option<TlsAcceptor>,
+    /// Who is served.
+    pub serves: ListenerProfile,
+    /// Bounds and times.
+    pub limits: Limits,
+    /// The services.
+    pub services: Services,
+}
