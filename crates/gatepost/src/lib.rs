@@ -23,4 +23,5 @@ pub mod net;
 pub mod observe;
 pub mod policy;
 pub mod queue;
+pub mod serve;
 pub mod store;

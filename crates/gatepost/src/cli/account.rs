@@ -224,7 +224,7 @@ fn password_from_stdin() -> Result<Zeroizing<String>, CommandError> {
 }
 
 /// A password to be typed once into a mail program or a device.
-fn generate() -> Result<Zeroizing<String>, CommandError> {
+pub(super) fn generate() -> Result<Zeroizing<String>, CommandError> {
     let mut octets = Zeroizing::new([0_u8; GENERATED]);
     getrandom::fill(octets.as_mut()).map_err(|error| {
         CommandError::Failed(format!("the system gives no random octets: {error}"))

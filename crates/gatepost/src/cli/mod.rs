@@ -4,6 +4,9 @@
 
 mod account;
 mod check;
+mod dev;
+mod process;
+mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +28,10 @@ enum Command {
     Account(account::Arguments),
     /// Validate a configuration file and give advice
     Check(check::Arguments),
+    /// Run a local server to develop and test against: every mechanism, mail is captured
+    Dev(dev::Arguments),
+    /// Run the server
+    Serve(serve::Arguments),
 }
 
 /// The option that names the configuration file.
@@ -57,6 +64,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Account(arguments) => account::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

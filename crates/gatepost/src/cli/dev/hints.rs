@@ -1,0 +1,72 @@
+//! What a development server prints: where it listens and how to send, ready to paste.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use super::ACCOUNT;
+use crate::serve::Bound;
+
+/// The text.
+pub(super) struct Hints<'a> {
+    /// The listeners: STARTTLS, implicit TLS, legacy.
+    pub(super) bound: &'a [Bound],
+    /// The account's password.
+    pub(super) password: &'a str,
+    /// Where the certificate authority is.
+    pub(super) directory: &'a Path,
+}
+
+impl fmt::Display for Hints<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [smtp, smtps, legacy] = self.bound else {
+            return Ok(());
+        };
+        let [smtp, smtps, legacy] = [smtp, smtps, legacy].map(|it| reachable(it.address));
+        let password = self.password;
+        let ca = quoted(&self.directory.join("ca.pem").display().to_string());
+        writeln!(
+            f,
+            "Gatepost development server: mail is captured here and never sent on.\n"
+        )?;
+        writeln!(f, "  account    {ACCOUNT}")?;
+        writeln!(f, "  password   {password}")?;
+        writeln!(f, "  STARTTLS   {smtp}")?;
+        writeln!(f, "  TLS        {smtps}")?;
+        writeln!(f, "  legacy     {legacy}  (clear text, every mechanism)")?;
+        writeln!(f, "  CA         {ca}\n")?;
+        writeln!(f, "Send a message by pasting one of these:\n")?;
+        writeln!(
+            f,
+            "  printf 'From: {ACCOUNT}\\nTo: you@example.com\\nSubject: Hello\\n\\nIt works.\\n' | curl --ssl-reqd --cacert {ca} \
+             --user {ACCOUNT}:{password} --mail-from {ACCOUNT} --mail-rcpt you@example.com --upload-file - smtp://{smtp}"
+        )?;
+        writeln!(
+            f,
+            "  swaks --server {smtp} --tls --auth PLAIN --auth-user {ACCOUNT} --auth-password {password} --from {ACCOUNT} \
+             --to you@example.com"
+        )
+    }
+}
+
+/// Where to connect to: the loopback address for a server that listens everywhere.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+/// For a shell.
+fn quoted(text: &str) -> String {
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@".contains(&byte));
+    if plain {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,186 @@
+//! `gatepost dev`: a local submission server to develop and test against, with nothing to configure.
+//!
+//! Speaks every mechanism on loopback addresses, captures all mail and never relays any. Everything it makes (certificate authority, account,
+//! captured mail) is in one directory, which is gone after the run unless `--dir` names one.
+//! Another than a loopback address takes `--expose`, and then the password is a random one (T-09).
+
+mod directory;
+mod hints;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::Args;
+use gatepost_sasl::Secret;
+use zeroize::Zeroizing;
+
+use crate::cli::serve::{LogOptions, stop_signal};
+use crate::cli::{CommandError, complain, print, process};
+use crate::config::resolved::{
+    Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction, RouteMatch,
+    TlsFiles, TlsMode,
+};
+use crate::net::tls::own_ca;
+use crate::serve::Program;
+use crate::store::{CredentialKind, NewPassword, Store, StoreError};
+use directory::Directory;
+use hints::Hints;
+
+/// The account that every development server has.
+pub(crate) const ACCOUNT: &str = "dev@localhost";
+
+/// Its password while the server can be reached from this machine only.
+pub(crate) const PASSWORD: &str = "gatepost";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Keep accounts, certificate and captured mail in this directory between runs
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Listener with STARTTLS
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2587")]
+    smtp: SocketAddr,
+    /// Listener with TLS from the first byte
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2465")]
+    smtps: SocketAddr,
+    /// Listener for old devices: clear text and every mechanism
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2525")]
+    legacy: SocketAddr,
+    /// Web pages and API
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2580")]
+    http: SocketAddr,
+    /// Allow addresses that other machines can reach; the password is then a random one
+    #[arg(long)]
+    expose: bool,
+    #[command(flatten)]
+    log: LogOptions,
+}
+
+/// Runs the development server until it is told to stop.
+pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let exposed = arguments.exposed();
+    if let (Some((option, address)), false) = (exposed, arguments.expose) {
+        return Err(CommandError::Usage(format!(
+            "{option} {address}: other machines could reach this server\n    use a loopback address such as 127.0.0.1, or add \
+             --expose to allow it with a random password"
+        )));
+    }
+    if exposed.is_some() {
+        complain(
+            "other machines can reach this server: it captures mail and shows it to whoever reaches its pages",
+        );
+    }
+    let password = match exposed {
+        Some(_) => crate::cli::account::generate()?,
+        None => Zeroizing::new(PASSWORD.to_owned()),
+    };
+    let directory = Directory::open(arguments.dir.as_deref())?;
+    let tls = certificate(directory.path(), &arguments.addresses())?;
+    let config = config(arguments, directory.path(), tls);
+    let telemetry = arguments.log.telemetry();
+    process::runtime()?.block_on(async {
+        let stop = stop_signal()?;
+        let program = Program::build(config, telemetry).await?;
+        let store = program.store().clone();
+        let secret = Secret::new(password.as_bytes());
+        tokio::task::spawn_blocking(move || set_account(&store, &secret))
+            .await
+            .map_err(|error| CommandError::Failed(format!("account {ACCOUNT}: {error}")))?
+            .map_err(|error| CommandError::Failed(format!("account {ACCOUNT}: {error}")))?;
+        let hints = Hints {
+            bound: program.bound(),
+            password: &password,
+            directory: directory.path(),
+        };
+        print(&hints.to_string());
+        // The sockets listen already: whoever reads this line can connect.
+        print("ready");
+        program.run(stop).await.map_err(CommandError::from)
+    })
+}
+
+impl Arguments {
+    fn addresses(&self) -> [(&'static str, SocketAddr); 4] {
+        [
+            ("--smtp", self.smtp),
+            ("--smtps", self.smtps),
+            ("--legacy", self.legacy),
+            ("--http", self.http),
+        ]
+    }
+
+    /// The first address that other machines can reach.
+    fn exposed(&self) -> Option<(&'static str, SocketAddr)> {
+        self.addresses()
+            .into_iter()
+            .find(|(_, address)| !address.ip().to_canonical().is_loopback())
+    }
+}
+
+fn certificate(
+    directory: &Path,
+    addresses: &[(&'static str, SocketAddr)],
+) -> Result<TlsFiles, CommandError> {
+    let mut ips: Vec<IpAddr> = vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into()];
+    ips.extend(
+        addresses
+            .iter()
+            .map(|(_, address)| address.ip())
+            .filter(|ip| !ip.is_unspecified()),
+    );
+    ips.dedup();
+    own_ca::issue(directory, &["localhost"], &ips, SystemTime::now())
+        .map_err(|error| CommandError::Failed(error.to_string()))
+}
+
+fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
+    let listener = |name: &str, address, tls, profile| Listener {
+        name: name.to_owned(),
+        address,
+        tls,
+        profile,
+        networks: Vec::new(),
+        require_auth: true,
+    };
+    let submission = ListenerProfile::Submission;
+    Config {
+        hostname: "localhost".to_owned(),
+        data: data.to_owned(),
+        listeners: vec![
+            listener("smtp", arguments.smtp, TlsMode::StartTls, submission),
+            listener("smtps", arguments.smtps, TlsMode::Implicit, submission),
+            listener(
+                "legacy",
+                arguments.legacy,
+                TlsMode::None,
+                ListenerProfile::Legacy,
+            ),
+        ],
+        tls: Some(tls),
+        routes: vec![Route {
+            matches: RouteMatch::default(),
+            action: RouteAction::Capture,
+        }],
+        http: Some(arguments.http),
+        limits: Limits::default(),
+        retry: RetrySchedule::default(),
+    }
+}
+
+/// Makes sure that the account is there, with this password of both kinds, so that every mechanism works.
+fn set_account(store: &Store, password: &Secret) -> Result<(), StoreError> {
+    let passwords = CredentialKind::ALL.map(|kind| NewPassword {
+        kind,
+        password: password.clone(),
+    });
+    match store.add_account(ACCOUNT, &[], &passwords) {
+        Err(StoreError::AccountExists { .. }) => {
+            for new in passwords {
+                store.set_password(ACCOUNT, new)?;
+            }
+            Ok(())
+        }
+        added => added.map(drop),
+    }
+}
