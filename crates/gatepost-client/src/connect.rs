@@ -1,6 +1,7 @@
 //! How to reach a server, and the first steps: TCP, TLS, greeting, EHLO, STARTTLS.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatepost_smtp::client::{
@@ -15,6 +16,7 @@ use crate::driver::{Driver, Server};
 use crate::error::{AddressError, ChannelError, Error};
 use crate::stream::Stream;
 use crate::tls::Roots;
+use crate::trace::{Seen, Trace, Watcher};
 
 /// How a connection is protected (RFC 8314 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +42,7 @@ pub struct Connector {
     assume_offered: bool,
     timeouts: Timeouts,
     connect_timeout: Duration,
+    watcher: Option<Watcher>,
 }
 
 impl Connector {
@@ -56,6 +59,7 @@ impl Connector {
             assume_offered: false,
             timeouts: Timeouts::default(),
             connect_timeout: Duration::from_secs(30),
+            watcher: None,
         }
     }
 
@@ -108,6 +112,13 @@ impl Connector {
         self
     }
 
+    /// Shows the dialogue to `watcher` as it happens, with secrets hidden.
+    #[must_use]
+    pub fn watch(mut self, watcher: impl Fn(Seen<'_>) + Send + Sync + 'static) -> Self {
+        self.watcher = Some(Watcher(Arc::new(watcher)));
+        self
+    }
+
     /// Connects, protects the connection as demanded, and says hello.
     pub async fn connect(&self) -> Result<Client, Error> {
         let server = self.server()?;
@@ -129,8 +140,12 @@ impl Connector {
             TlsMode::Implicit => Some(server.start_tls(&mut stream).await?),
             TlsMode::StartTls | TlsMode::None => None,
         };
+        let trace = self.watcher.clone().map(Trace::new);
+        if let (Some(trace), Some(facts)) = (&trace, &facts) {
+            trace.tls_started(facts);
+        }
         let session = ClientSession::new(self.profile(hello_name), facts, Instant::now());
-        let mut driver = Driver::new(stream, session, server);
+        let mut driver = Driver::new(stream, session, server, trace);
         driver.greet().await?;
         Ok(Client::new(
             driver,

@@ -19,6 +19,7 @@ use crate::answer::answer;
 use crate::error::{AddressError, ChannelError, Error};
 use crate::stream::{Stream, Turn};
 use crate::tls::{self, Roots};
+use crate::trace::Trace;
 
 /// Octets read from the server at once: replies are short.
 const READ_SIZE: usize = 4 * 1024;
@@ -68,17 +69,24 @@ pub(crate) struct Driver {
     server: Server,
     /// A command is running, or its future was dropped while it was.
     busy: bool,
+    trace: Option<Trace>,
 }
 
 type Answering = Pin<Box<dyn Future<Output = ClientAnswer> + Send>>;
 
 impl Driver {
-    pub(crate) fn new(stream: Stream, session: ClientSession, server: Server) -> Self {
+    pub(crate) fn new(
+        stream: Stream,
+        session: ClientSession,
+        server: Server,
+        trace: Option<Trace>,
+    ) -> Self {
         Self {
             stream,
             session,
             server,
             busy: false,
+            trace,
         }
     }
 
@@ -114,6 +122,9 @@ impl Driver {
             return Err(Self::out_of_order());
         }
         self.notice_farewell().await;
+        if let Some(trace) = &mut self.trace {
+            trace.command(matches!(command, ClientCommand::Authenticate(_)));
+        }
         self.session
             .handle(ClientInput::Command(command), Instant::now());
         self.drive(password, content).await
@@ -172,7 +183,10 @@ impl Driver {
                     ClientOutput::Ask(question) => {
                         answering = Some(Box::pin(answer(question, password.cloned())));
                     }
-                    ClientOutput::WantContent => feeding = true,
+                    ClientOutput::WantContent => {
+                        feeding = true;
+                        self.trace.iter_mut().for_each(Trace::content);
+                    }
                     ClientOutput::Done(result) => return Ok(result),
                     // After `Done`; and between commands the connection is closed by whoever looks at the session next.
                     ClientOutput::Close => {}
@@ -191,6 +205,9 @@ impl Driver {
             self.turn(&mut None).await;
         }
         let facts = self.server.start_tls(&mut self.stream).await?;
+        if let Some(trace) = &self.trace {
+            trace.tls_started(&facts);
+        }
         self.session
             .handle(ClientInput::TlsStarted(facts), Instant::now());
         Ok(())
@@ -230,9 +247,17 @@ impl Driver {
             turn = poll_fn(|cx| stream.poll_turn(cx, &mut input, output)) => turn,
         };
         match turn {
-            Ok(Turn::Written(octets)) => drop(output.drain(..octets.min(output.len()))),
+            Ok(Turn::Written(octets)) => {
+                let written = output.drain(..octets.min(output.len()));
+                if let Some(trace) = &mut self.trace {
+                    trace.sent(written.as_slice());
+                }
+            }
             Ok(Turn::Read(octets @ 1..)) => {
                 let input = input.get(..octets).unwrap_or_default();
+                if let Some(trace) = &mut self.trace {
+                    trace.received(input);
+                }
                 self.session
                     .handle(ClientInput::Bytes(input), Instant::now());
             }

@@ -37,11 +37,13 @@ mod driver;
 mod error;
 mod stream;
 mod tls;
+mod trace;
 
 pub use client::{Client, Credentials};
 pub use connect::{Connector, TlsMode};
 pub use error::{AddressError, ChannelError, Error};
 pub use tls::Roots;
+pub use trace::Seen;
 
 pub use gatepost_sasl::{Mechanism, Secret, mechanism};
 pub use gatepost_smtp::client::{

@@ -1,0 +1,221 @@
+//! The dialogue as it happens, line by line, for people who want to see it. Secrets are hidden.
+//!
+//! What is hidden follows from where the dialogue stands, not from what a line looks like: of the lines of an authentication,
+//! commands are shown without their data, and everything else we send is hidden. The content of a message is only counted.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gatepost_smtp::TlsFacts;
+
+/// Longest start of a line that is kept to show it, in octets.
+const SHOWN: usize = 1024;
+
+/// Something that happened in a dialogue.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'a> {
+    /// We said this line. Of an AUTH command only the mechanism is left.
+    Sent(&'a str),
+    /// We said a line of an authentication exchange.
+    SentSecret,
+    /// We sent so many octets of content, dots doubled and the final one included.
+    SentContent(u64),
+    /// The server said this line. It may hold anything.
+    Received(&'a str),
+    /// TLS protects what follows.
+    TlsStarted(&'a TlsFacts),
+}
+
+/// Who is told.
+#[derive(Clone)]
+pub(crate) struct Watcher(pub(crate) Arc<dyn Fn(Seen<'_>) + Send + Sync>);
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watcher")
+    }
+}
+
+/// Cuts what is sent and received into lines and tells them.
+pub(crate) struct Trace {
+    watcher: Watcher,
+    sending: Sending,
+    sent: Vec<u8>,
+    received: Vec<u8>,
+}
+
+/// What is being sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Commands,
+    Authentication,
+    Content(u64),
+}
+
+impl Trace {
+    pub(crate) fn new(watcher: Watcher) -> Self {
+        Self {
+            watcher,
+            sending: Sending::Commands,
+            // It never grows, so that no copy of a secret is left behind.
+            sent: Vec::with_capacity(SHOWN),
+            received: Vec::new(),
+        }
+    }
+
+    /// The next command begins.
+    pub(crate) fn command(&mut self, is_authentication: bool) {
+        self.sending = if is_authentication {
+            Sending::Authentication
+        } else {
+            Sending::Commands
+        };
+    }
+
+    /// The server wants content.
+    pub(crate) fn content(&mut self) {
+        self.sending = Sending::Content(0);
+    }
+
+    pub(crate) fn tls_started(&self, facts: &TlsFacts) {
+        (self.watcher.0)(Seen::TlsStarted(facts));
+    }
+
+    pub(crate) fn sent(&mut self, octets: &[u8]) {
+        if let Sending::Content(count) = &mut self.sending {
+            *count += octets.len() as u64;
+            return;
+        }
+        for &octet in octets {
+            match octet {
+                b'\n' => self.tell_sent(),
+                _ if self.sent.len() < SHOWN => self.sent.push(octet),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn received(&mut self, octets: &[u8]) {
+        if let Sending::Content(count) = self.sending {
+            (self.watcher.0)(Seen::SentContent(count));
+            self.sending = Sending::Commands;
+        }
+        for &octet in octets {
+            match octet {
+                b'\n' => {
+                    let line = String::from_utf8_lossy(&self.received);
+                    (self.watcher.0)(Seen::Received(line.trim_end_matches('\r')));
+                    self.received.clear();
+                }
+                _ if self.received.len() < SHOWN => self.received.push(octet),
+                _ => {}
+            }
+        }
+    }
+
+    fn tell_sent(&mut self) {
+        let line = String::from_utf8_lossy(&self.sent);
+        let line = line.trim_end_matches('\r');
+        let seen = match self.sending {
+            Sending::Authentication => without_secret(line),
+            Sending::Commands | Sending::Content(_) => Seen::Sent(line),
+        };
+        (self.watcher.0)(seen);
+        self.sent.fill(0);
+        self.sent.clear();
+    }
+}
+
+/// Lines of an authentication: base64 has no space in it, so a line with one is a command. The server may also have to be greeted
+/// again under TLS.
+fn without_secret(line: &str) -> Seen<'_> {
+    let mechanism_end = line
+        .strip_prefix("AUTH ")
+        .map(|rest| line.len() - rest.len() + rest.find(' ').unwrap_or(rest.len()));
+    match mechanism_end.and_then(|end| line.get(..end)) {
+        Some(command) => Seen::Sent(command),
+        None if line.starts_with("EHLO ") || line == "STARTTLS" || line == "*" => Seen::Sent(line),
+        None => Seen::SentSecret,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn traced(act: impl FnOnce(&mut Trace)) -> Vec<String> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&seen);
+        let mut trace = Trace::new(Watcher(Arc::new(move |one| {
+            told.lock().unwrap().push(format!("{one:?}"))
+        })));
+        act(&mut trace);
+        seen.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn lines_are_told_whole_however_they_are_cut() {
+        let seen = traced(|trace| {
+            trace.received(b"220 a\r\n250-");
+            trace.received(b"b\r\n");
+            trace.sent(b"EH");
+            trace.sent(b"LO x\r\nMAIL\r\n");
+        });
+        assert_eq!(
+            seen,
+            [
+                r#"Received("220 a")"#,
+                r#"Received("250-b")"#,
+                r#"Sent("EHLO x")"#,
+                r#"Sent("MAIL")"#
+            ]
+        );
+    }
+
+    #[test]
+    fn an_authentication_shows_no_data() {
+        let seen = traced(|trace| {
+            trace.command(true);
+            trace.sent(b"AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+            trace.sent(b"AUTH LOGIN\r\n");
+            trace.received(b"334 VXNlcm5hbWU6\r\n");
+            trace.sent(b"dXNl");
+            trace.sent(b"cg==\r\nAUTHxyz\r\n\r\n*\r\nEHLO x\r\n");
+            trace.command(false);
+            trace.sent(b"QUIT\r\n");
+        });
+        let expected = [
+            r#"Sent("AUTH PLAIN")"#,
+            r#"Sent("AUTH LOGIN")"#,
+            r#"Received("334 VXNlcm5hbWU6")"#,
+            "SentSecret",
+            "SentSecret",
+            "SentSecret",
+            r#"Sent("*")"#,
+            r#"Sent("EHLO x")"#,
+            r#"Sent("QUIT")"#,
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn content_is_counted() {
+        let seen = traced(|trace| {
+            trace.content();
+            trace.sent(b"Subject: x\r\n");
+            trace.sent(b"\r\n.\r\n");
+            trace.received(b"250 ok\r\n");
+            trace.sent(b"QUIT\r\n");
+        });
+        assert_eq!(
+            seen,
+            [
+                "SentContent(17)",
+                r#"Received("250 ok")"#,
+                r#"Sent("QUIT")"#
+            ]
+        );
+    }
+}
