@@ -1,0 +1,19 @@
+//! The client against servers on loopback: Gatepost's own session, and peers that misbehave.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+mod certificates;
+mod derivation;
+mod gatepost;
+mod peer;
+mod protection;
+mod rogue;
+mod submission;
+mod unusable;
