@@ -199,7 +199,7 @@ proptest! {
 
     #[test]
     fn stuffed_messages_come_back_unchanged(lines in proptest::collection::vec("[.a: ]{0,12}", 0..12)) {
-        let content: String = std::iter::once("A: b".to_owned()).chain(lines).map(|line| format!("{line}\r\n")).collect();
+        let content = ["A: b\r\n", &lines.join("\r\n"), "\r\n"].concat();
         let stuffed: String = content.split_inclusive("\r\n")
             .map(|line| if line.starts_with('.') { format!(".{line}") } else { line.to_owned() })
             .collect();

@@ -13,11 +13,10 @@ use gatepost_sasl::{ServerParams, ServerStep};
 
 use super::offer::Opening;
 use super::response::to_base64;
-use super::{AbortCause, AuthEnd, Pending, Request, ServerSession, SessionEvent, State};
+use super::{AbortCause, AuthEnd, Pending, Request, ServerSession, State};
 use crate::command::Verb;
 use crate::quirk::Quirk;
 use crate::reply::{Positive, Refusal};
-use crate::short_id::ShortId;
 
 /// An exchange under way.
 pub(super) struct Exchange {
@@ -132,7 +131,11 @@ impl ServerSession {
 
     fn authenticated(&mut self, exchange: &Exchange, success: Authenticated) {
         self.approve(Positive::Authenticated, "");
-        self.auth_ended(exchange, AuthEnd::Won(success.identity.clone()), None);
+        self.auth_ended(
+            exchange.mechanism,
+            AuthEnd::Won(success.identity.clone()),
+            None,
+        );
         self.enter_identity(success.identity, success.layer);
     }
 
@@ -145,24 +148,12 @@ impl ServerSession {
         } else {
             self.count_error(refusal)
         };
-        let id = self.deny(reply);
-        self.auth_ended(exchange, AuthEnd::Lost(refusal), Some(id));
-        self.close_behind(reply);
+        self.auth_refused(exchange, AuthEnd::Lost(refusal), reply);
     }
 
     /// Over without a verdict (AUTH-17: the session is as before).
     pub(super) fn abort(&mut self, exchange: &Exchange, refusal: Refusal, cause: AbortCause) {
         let reply = self.count_error(refusal);
-        let id = self.deny(reply);
-        self.auth_ended(exchange, AuthEnd::Aborted(cause), Some(id));
-        self.close_behind(reply);
-    }
-
-    pub(super) fn auth_ended(&mut self, exchange: &Exchange, end: AuthEnd, id: Option<ShortId>) {
-        self.event(SessionEvent::AuthEnded {
-            mechanism: exchange.mechanism,
-            end,
-            id,
-        });
+        self.auth_refused(exchange, AuthEnd::Aborted(cause), reply);
     }
 }

@@ -81,8 +81,10 @@ impl ServerSession {
     }
 
     pub(super) fn quit(&mut self) {
-        self.approve(Positive::Closing, "");
-        self.close();
+        if !matches!(self.state, State::Closed) {
+            self.approve(Positive::Closing, "");
+            self.close();
+        }
     }
 
     /// EHLO and HELO, at any time (SMTP-03): a new greeting ends the transaction; identity and TLS stay.
@@ -183,7 +185,8 @@ fn helo_name(argument: &[u8]) -> String {
     }
     let text = String::from_utf8_lossy(argument);
     let printable = |character: char| {
-        if character.is_control() {
+        // LS and PS are no control characters, and end lines all the same.
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
             '?'
         } else {
             character

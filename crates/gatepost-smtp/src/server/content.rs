@@ -88,7 +88,7 @@ impl Content {
             Phase::Body if !decoded.is_empty() => Progress::Body(decoded),
             Phase::Body if self.ended => Progress::Ended(None),
             Phase::Body => Progress::Waiting,
-            Phase::Headers(section) => match section.take(&decoded, self.ended) {
+            Phase::Headers(section) => match section.take(decoded, self.ended) {
                 Section::Partial => Progress::Waiting,
                 Section::TooLarge => self.refused(Refusal::HeadersTooLarge),
                 Section::Complete { headers, body } => {
@@ -139,9 +139,13 @@ impl HeaderSection {
         }
     }
 
-    fn take(&mut self, decoded: &[u8], ended: bool) -> Section {
+    fn take(&mut self, decoded: Vec<u8>, ended: bool) -> Section {
         let mut scan_from = self.octets.len();
-        self.octets.extend_from_slice(decoded);
+        if self.octets.is_empty() {
+            self.octets = decoded;
+        } else {
+            self.octets.extend(decoded);
+        }
         while let Some(found) = memchr(b'\n', self.octets.get(scan_from..).unwrap_or_default()) {
             let end = scan_from + found + 1;
             let line = self.octets.get(self.line_start..end).unwrap_or_default();
@@ -210,12 +214,12 @@ mod tests {
         let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
         let mut section = HeaderSection::new(1000);
         for (position, piece) in message.as_bytes().chunks(size).enumerate() {
-            if let Section::Complete { headers, body } = section.take(piece, false) {
+            if let Section::Complete { headers, body } = section.take(piece.to_vec(), false) {
                 let rest = &message[((position + 1) * size).min(message.len())..];
                 return (text(headers), body.map(|body| text(body) + rest));
             }
         }
-        match section.take(b"", true) {
+        match section.take(Vec::new(), true) {
             Section::Complete { headers, body } => (text(headers), body.map(text)),
             _ => panic!("not complete at the end"),
         }
@@ -258,13 +262,16 @@ mod tests {
     fn a_header_section_has_a_limit() {
         let mut section = HeaderSection::new(10);
         assert!(matches!(
-            section.take(b"A: 3456789", false),
+            section.take(b"A: 3456789".to_vec(), false),
             Section::Partial
         ));
-        assert!(matches!(section.take(b"0", false), Section::TooLarge));
+        assert!(matches!(
+            section.take(b"0".to_vec(), false),
+            Section::TooLarge
+        ));
         let mut section = HeaderSection::new(10);
         assert!(matches!(
-            section.take(b"A: 3456789012\r\n\r\n", true),
+            section.take(b"A: 3456789012\r\n\r\n".to_vec(), true),
             Section::TooLarge
         ));
     }

@@ -2,8 +2,13 @@
 
 use std::fmt::Display;
 
+use gatepost_sasl::Mechanism;
+
+use super::auth::Exchange;
 use super::tally::Patience;
-use super::{Output, Pending, Request, RequestId, ServerSession, SessionEvent, State, replies};
+use super::{
+    AuthEnd, Output, Pending, Request, RequestId, ServerSession, SessionEvent, State, replies,
+};
 use crate::command::Verb;
 use crate::quirk::{Quirk, QuirkSet};
 use crate::reply::{Positive, Refusal};
@@ -32,6 +37,22 @@ impl ServerSession {
         self.decline(verb, refusal);
     }
 
+    /// The end of an exchange that a refusal tells the client: one event for both.
+    pub(super) fn auth_refused(&mut self, exchange: &Exchange, end: AuthEnd, reply: Refusal) {
+        let id = self.deny(reply);
+        self.auth_ended(exchange.mechanism, end, Some(id));
+        self.close_behind(reply);
+    }
+
+    pub(super) fn auth_ended(
+        &mut self,
+        mechanism: &'static Mechanism,
+        end: AuthEnd,
+        id: Option<ShortId>,
+    ) {
+        self.event(SessionEvent::AuthEnded { mechanism, end, id });
+    }
+
     /// SMTP-15: what is replied to one error more.
     pub(super) fn count_error(&mut self, refusal: Refusal) -> Refusal {
         match self.tally.error(&self.profile.limits) {
@@ -49,7 +70,7 @@ impl ServerSession {
     }
 
     /// Writes a refusal; the caller reports it.
-    pub(super) fn deny(&mut self, refusal: Refusal) -> ShortId {
+    fn deny(&mut self, refusal: Refusal) -> ShortId {
         let id = ShortId {
             session: self.id,
             number: self.tally.next_refusal(),
@@ -58,7 +79,7 @@ impl ServerSession {
         id
     }
 
-    pub(super) fn close_behind(&mut self, refusal: Refusal) {
+    fn close_behind(&mut self, refusal: Refusal) {
         if refusal.closes() {
             self.close();
         }

@@ -151,158 +151,133 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_table_of_standings() {
-        let ready = submission();
-        let anonymous = Standing {
+    fn anonymous() -> Standing {
+        Standing {
             access: Access::Required,
-            ..ready
-        };
-        let clear = Standing {
-            channel: Channel::Clear,
-            policy: TlsPolicy::StartTlsRequired,
-            ..anonymous
+            ..submission()
+        }
+    }
+
+    #[track_caller]
+    fn check(standing: Standing, verb: Verb, refusal: Option<Refusal>) {
+        assert_eq!(standing.allows(verb).err(), refusal, "{verb:?}");
+    }
+
+    #[test]
+    fn rows_10_to_12_and_leg_12_auth() {
+        let open = Standing {
+            access: Access::Open,
+            ..with(0, 0)
         };
         let ungreeted = Standing {
             greeting: Greeted::Not,
-            ..anonymous
+            ..anonymous()
         };
         let helo = Standing {
             greeting: Greeted::Helo,
-            ..anonymous
+            ..anonymous()
         };
-        let rows = [
-            (
-                "row 10, AUTH-15",
-                ready,
-                Verb::Auth,
-                Some(Refusal::AlreadyAuthenticated),
-            ),
-            (
-                "row 11, AUTH-16",
-                Standing {
-                    access: Access::Open,
-                    ..with(0, 0)
-                },
-                Verb::Auth,
-                Some(Refusal::AuthInTransaction),
-            ),
-            ("row 12", ungreeted, Verb::Auth, Some(Refusal::EhloRequired)),
-            ("LEG-12 off", helo, Verb::Auth, Some(Refusal::EhloRequired)),
-            (
-                "LEG-12 on",
-                Standing {
-                    auth_after_helo: true,
-                    ..helo
-                },
-                Verb::Auth,
-                None,
-            ),
-            (
-                "row 15",
-                anonymous,
-                Verb::Mail,
-                Some(Refusal::AuthenticationRequired),
-            ),
-            (
-                "row 15 off",
-                Standing {
-                    access: Access::Open,
-                    ..anonymous
-                },
-                Verb::Mail,
-                None,
-            ),
-            (
-                "AUTH-19",
-                anonymous,
-                Verb::Rcpt,
-                Some(Refusal::AuthenticationRequired),
-            ),
-            (
-                "SMTP-13",
-                anonymous,
-                Verb::Vrfy,
-                Some(Refusal::AuthenticationRequired),
-            ),
-            (
-                "SMTP-13",
-                ready,
-                Verb::Unimplemented,
-                Some(Refusal::CommandNotImplemented),
-            ),
-            ("TLS-06 AUTH", clear, Verb::Auth, Some(Refusal::TlsRequired)),
-            ("TLS-06 MAIL", clear, Verb::Mail, Some(Refusal::TlsRequired)),
-            ("TLS-06 EHLO", clear, Verb::Ehlo, None),
-            ("TLS-06 QUIT", clear, Verb::Quit, None),
-            ("TLS-06 NOOP", clear, Verb::Noop, None),
-            (
-                "TLS-03",
-                ready,
-                Verb::StartTls,
-                Some(Refusal::StartTlsUnexpected),
-            ),
-            (
-                "LAYER-04",
-                Standing {
-                    channel: Channel::Layer,
-                    ..ready
-                },
-                Verb::StartTls,
-                Some(Refusal::StartTlsUnexpected),
-            ),
-            (
-                "no TLS",
-                Standing {
-                    channel: Channel::Clear,
-                    policy: TlsPolicy::None,
-                    ..ready
-                },
-                Verb::StartTls,
-                Some(Refusal::CommandNotImplemented),
-            ),
-            (
-                "TLS-08",
-                Standing {
-                    channel: Channel::Clear,
-                    ..ready
-                },
-                Verb::StartTls,
-                None,
-            ),
-            (
-                "5321 §4.1.4",
-                Standing {
-                    greeting: Greeted::Not,
-                    ..ready
-                },
-                Verb::Mail,
-                Some(Refusal::EhloRequired),
-            ),
-            (
-                "nested",
-                with(0, 0),
-                Verb::Mail,
-                Some(Refusal::TransactionOpen),
-            ),
-            ("no MAIL", ready, Verb::Rcpt, Some(Refusal::MailRequired)),
-            ("no MAIL", ready, Verb::Data, Some(Refusal::MailRequired)),
-            (
-                "SMTP-16 none",
-                with(0, 0),
-                Verb::Data,
-                Some(Refusal::RecipientRequired),
-            ),
-            (
-                "SMTP-16 all refused",
-                with(2, 0),
-                Verb::Data,
-                Some(Refusal::NoValidRecipients),
-            ),
-            ("SMTP-16", with(2, 1), Verb::Data, None),
-        ];
-        for (name, standing, verb, refusal) in rows {
-            assert_eq!(standing.allows(verb).err(), refusal, "{name}: {verb:?}");
+        check(
+            submission(),
+            Verb::Auth,
+            Some(Refusal::AlreadyAuthenticated),
+        );
+        check(open, Verb::Auth, Some(Refusal::AuthInTransaction));
+        check(ungreeted, Verb::Auth, Some(Refusal::EhloRequired));
+        check(helo, Verb::Auth, Some(Refusal::EhloRequired));
+        check(
+            Standing {
+                auth_after_helo: true,
+                ..helo
+            },
+            Verb::Auth,
+            None,
+        );
+    }
+
+    #[test]
+    fn row_15_auth_19_smtp_13_identity() {
+        let open = Standing {
+            access: Access::Open,
+            ..submission()
+        };
+        for verb in [Verb::Mail, Verb::Rcpt, Verb::Vrfy] {
+            check(anonymous(), verb, Some(Refusal::AuthenticationRequired));
         }
+        check(open, Verb::Mail, None);
+        check(
+            submission(),
+            Verb::Unimplemented,
+            Some(Refusal::CommandNotImplemented),
+        );
+    }
+
+    #[test]
+    fn tls_03_tls_06_tls_08_layer_04_tls() {
+        let policy = TlsPolicy::StartTlsRequired;
+        let clear = Standing {
+            channel: Channel::Clear,
+            policy,
+            ..anonymous()
+        };
+        for verb in [
+            Verb::Auth,
+            Verb::Mail,
+            Verb::Rcpt,
+            Verb::Data,
+            Verb::Vrfy,
+            Verb::Help,
+        ] {
+            check(clear, verb, Some(Refusal::TlsRequired));
+        }
+        for verb in [
+            Verb::Ehlo,
+            Verb::Helo,
+            Verb::StartTls,
+            Verb::Noop,
+            Verb::Rset,
+            Verb::Quit,
+        ] {
+            check(clear, verb, None);
+        }
+        let layer = Standing {
+            channel: Channel::Layer,
+            ..submission()
+        };
+        let never = Standing {
+            channel: Channel::Clear,
+            policy: TlsPolicy::None,
+            ..submission()
+        };
+        check(
+            submission(),
+            Verb::StartTls,
+            Some(Refusal::StartTlsUnexpected),
+        );
+        check(layer, Verb::StartTls, Some(Refusal::StartTlsUnexpected));
+        check(never, Verb::StartTls, Some(Refusal::CommandNotImplemented));
+        check(
+            Standing {
+                channel: Channel::Clear,
+                ..with(1, 1)
+            },
+            Verb::StartTls,
+            None,
+        );
+    }
+
+    #[test]
+    fn smtp_16_the_transaction() {
+        let ungreeted = Standing {
+            greeting: Greeted::Not,
+            ..submission()
+        };
+        check(ungreeted, Verb::Mail, Some(Refusal::EhloRequired));
+        check(with(0, 0), Verb::Mail, Some(Refusal::TransactionOpen));
+        check(submission(), Verb::Rcpt, Some(Refusal::MailRequired));
+        check(submission(), Verb::Data, Some(Refusal::MailRequired));
+        check(with(0, 0), Verb::Data, Some(Refusal::RecipientRequired));
+        check(with(2, 0), Verb::Data, Some(Refusal::NoValidRecipients));
+        check(with(2, 1), Verb::Data, None);
     }
 }

@@ -37,14 +37,15 @@ impl ServerSession {
 
     /// Works off what waits, as far as it goes.
     fn advance(&mut self) {
-        let waiting = self.wire.take_input();
+        let mut waiting = self.wire.take_input();
         let layered = self.wire.layer().is_some();
-        let used = self.work_off(&waiting);
+        let used = self.work_off(waiting.rest());
+        waiting.advance(used);
         if !layered && self.wire.layer().is_some() {
             // LAYER-02: what stands behind the client's last response is protected.
-            return self.keep(waiting.get(used..).unwrap_or_default());
+            return self.keep(waiting.rest());
         }
-        self.wire.give_back(waiting, used);
+        self.wire.give_back(waiting);
     }
 
     /// Works off octets until they are used up, somebody has to answer, or what follows is not for us to read.
@@ -314,6 +315,10 @@ impl ServerSession {
     }
 
     fn disconnected(&mut self, exchange: &Exchange) {
-        self.auth_ended(exchange, AuthEnd::Aborted(AbortCause::Disconnected), None);
+        self.auth_ended(
+            exchange.mechanism,
+            AuthEnd::Aborted(AbortCause::Disconnected),
+            None,
+        );
     }
 }

@@ -11,11 +11,38 @@ const MAX_SEALED: usize = 1 << 20;
 /// Buffers of one session; empty ones hold no memory.
 #[derive(Default)]
 pub(super) struct Wire {
-    /// What has come in and is not worked off.
-    input: Vec<u8>,
+    input: Waiting,
     /// What is to be written to the peer.
     output: Vec<u8>,
     layer: Option<Box<Layered>>,
+}
+
+/// What has come in and is not worked off: the octets from `start`. Nothing is moved while they are worked off.
+#[derive(Default)]
+pub(super) struct Waiting {
+    octets: Vec<u8>,
+    start: usize,
+}
+
+impl Waiting {
+    /// What is left to be worked off.
+    pub(super) fn rest(&self) -> &[u8] {
+        self.octets.get(self.start..).unwrap_or_default()
+    }
+
+    /// These octets are done with.
+    pub(super) fn advance(&mut self, used: usize) {
+        self.start = (self.start + used).min(self.octets.len());
+    }
+
+    /// The end of the buffer, behind what is left. What is done with is given up when it is the larger part.
+    fn end(&mut self) -> &mut Vec<u8> {
+        if self.start > self.octets.len() / 2 {
+            self.octets.drain(..self.start);
+            self.start = 0;
+        }
+        &mut self.octets
+    }
 }
 
 struct Layered {
@@ -42,7 +69,7 @@ impl Wire {
 
     /// Octets waiting to be worked off.
     pub(super) fn waiting(&self) -> usize {
-        self.input.len()
+        self.input.rest().len()
             + self
                 .layer
                 .as_ref()
@@ -52,7 +79,9 @@ impl Wire {
     /// Memory held by buffers, in octets.
     pub(super) fn capacity(&self) -> usize {
         let layered = |layered: &Layered| layered.sealed.capacity() + layered.replies.capacity();
-        self.input.capacity() + self.output.capacity() + self.layer.as_deref().map_or(0, layered)
+        self.input.octets.capacity()
+            + self.output.capacity()
+            + self.layer.as_deref().map_or(0, layered)
     }
 
     /// The layer's description, if there is one.
@@ -62,12 +91,12 @@ impl Wire {
 
     /// Octets can be worked off where they stand: nothing waits before them and nothing has to be opened.
     pub(super) fn is_direct(&self) -> bool {
-        self.input.is_empty() && self.layer.is_none()
+        self.is_idle() && self.layer.is_none()
     }
 
     /// Nothing waits to be worked off.
     pub(super) fn is_idle(&self) -> bool {
-        self.input.is_empty()
+        self.input.rest().is_empty()
     }
 
     /// Takes octets from the peer.
@@ -76,19 +105,18 @@ impl Wire {
             layered.sealed.extend_from_slice(octets);
             return self.open();
         }
-        self.input.extend_from_slice(octets);
+        self.input.end().extend_from_slice(octets);
         Ok(())
     }
 
     /// Takes what waits out, to work it off; what is left of it comes back by [`Self::give_back`].
-    pub(super) fn take_input(&mut self) -> Vec<u8> {
+    pub(super) fn take_input(&mut self) -> Waiting {
         std::mem::take(&mut self.input)
     }
 
     /// Keeps what could not be worked off yet.
-    pub(super) fn give_back(&mut self, mut input: Vec<u8>, used: usize) {
-        input.drain(..used.min(input.len()));
-        if !input.is_empty() {
+    pub(super) fn give_back(&mut self, input: Waiting) {
+        if !input.rest().is_empty() {
             self.input = input;
         }
     }
@@ -128,8 +156,9 @@ impl Wire {
             return Ok(());
         };
         let mut opened = 0;
+        let plain = self.input.end();
         while let Some(rest) = layered.sealed.get(opened..).filter(|rest| !rest.is_empty()) {
-            match layered.layer.open(rest, &mut self.input)? {
+            match layered.layer.open(rest, plain)? {
                 0 => break,
                 used => opened += used,
             }

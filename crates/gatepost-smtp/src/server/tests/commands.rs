@@ -1,4 +1,4 @@
-use super::harness::{Driver, codes, legacy, submission};
+use super::harness::{Driver, codes, legacy, origin, submission};
 use crate::server::{Input, Profile, ServerSession, SessionEvent, TlsPolicy};
 use crate::{Quirk, QuirkSet, Refusal, SessionId, TlsFacts};
 
@@ -196,9 +196,9 @@ fn smtp_01_who_talks_before_the_greeting_is_heard_behind_it() {
         std::sync::Arc::new(submission()),
         SessionId::new("S").unwrap(),
         Some(TlsFacts::default()),
-        std::time::Instant::now(),
+        origin(),
     );
-    session.handle(Input::Bytes(b"NOOP\r\n"), std::time::Instant::now());
+    session.handle(Input::Bytes(b"NOOP\r\n"), origin());
     assert_eq!(
         session.pending_output(),
         b"220 mail.example.com ESMTP server ready\r\n250 2.0.0 Ok\r\n"

@@ -32,6 +32,14 @@ pub(super) struct Driver {
     written: Vec<u8>,
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an origin of time; it goes on by `wait` only"
+)]
+pub(super) fn origin() -> Instant {
+    Instant::now()
+}
+
 pub(super) fn submission() -> Profile {
     Profile {
         tls: TlsPolicy::StartTlsOptional,
@@ -77,7 +85,7 @@ impl Driver {
     }
 
     pub(super) fn new(profile: Profile, tls: Option<TlsFacts>) -> Self {
-        let now = Instant::now();
+        let now = origin();
         let session = SessionId::new("S").unwrap();
         let mut driver = Self {
             session: ServerSession::new(Arc::new(profile), session, tls, now),

@@ -74,7 +74,7 @@ fn back_pressure_while_an_answer_is_awaited() {
     driver.prompt = false;
     driver.say("MAIL FROM:<a@b>");
     assert!(driver.session.wants_input());
-    driver.send(&[b'x'; 70_000]);
+    driver.send(&vec![b'x'; 70_000]);
     assert!(!driver.session.wants_input());
     driver.answer();
     assert!(driver.session.wants_input());
