@@ -14,8 +14,10 @@ const SHOWN: usize = 1024;
 /// Something that happened in a dialogue.
 #[derive(Debug, Clone, Copy)]
 pub enum Seen<'a> {
-    /// We said this line. Of an AUTH command only the mechanism is left.
+    /// We said this line.
     Sent(&'a str),
+    /// We said AUTH and the mechanism, and an initial response that is hidden.
+    SentAuth(&'a str),
     /// We said a line of an authentication exchange.
     SentSecret,
     /// We sent so many octets of content, dots doubled and the final one included.
@@ -129,11 +131,12 @@ impl Trace {
 /// Lines of an authentication: base64 has no space in it, so a line with one is a command. The server may also have to be greeted
 /// again under TLS.
 fn without_secret(line: &str) -> Seen<'_> {
-    let mechanism_end = line
+    let data = line
         .strip_prefix("AUTH ")
-        .map(|rest| line.len() - rest.len() + rest.find(' ').unwrap_or(rest.len()));
-    match mechanism_end.and_then(|end| line.get(..end)) {
-        Some(command) => Seen::Sent(command),
+        .map(|rest| rest.find(' ').map(|space| line.len() - rest.len() + space));
+    match data {
+        Some(Some(space)) => Seen::SentAuth(line.get(..space).unwrap_or_default()),
+        Some(None) => Seen::Sent(line),
         None if line.starts_with("EHLO ") || line == "STARTTLS" || line == "*" => Seen::Sent(line),
         None => Seen::SentSecret,
     }
@@ -149,7 +152,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&seen);
         let mut trace = Trace::new(Watcher(Arc::new(move |one| {
-            told.lock().unwrap().push(format!("{one:?}"))
+            told.lock().unwrap().push(format!("{one:?}"));
         })));
         act(&mut trace);
         seen.lock().unwrap().clone()
@@ -187,7 +190,7 @@ mod tests {
             trace.sent(b"QUIT\r\n");
         });
         let expected = [
-            r#"Sent("AUTH PLAIN")"#,
+            r#"SentAuth("AUTH PLAIN")"#,
             r#"Sent("AUTH LOGIN")"#,
             r#"Received("334 VXNlcm5hbWU6")"#,
             "SentSecret",

@@ -6,6 +6,7 @@ mod account;
 mod check;
 mod dev;
 mod process;
+mod send;
 mod serve;
 
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ enum Command {
     Check(check::Arguments),
     /// Run a local server to develop and test against: every mechanism, mail is captured
     Dev(dev::Arguments),
+    /// Submit a message to a server
+    Send(send::Arguments),
     /// Run the server
     Serve(serve::Arguments),
 }
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Account(arguments) => account::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };
     match done {

@@ -7,7 +7,7 @@
 mod directory;
 mod hints;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -25,6 +25,7 @@ use crate::net::tls::own_ca;
 use crate::serve::Program;
 use crate::store::{CredentialKind, NewPassword, Store, StoreError};
 use directory::Directory;
+pub(crate) use directory::default_directory;
 use hints::Hints;
 
 /// The account that every development server has.
@@ -33,22 +34,38 @@ pub(crate) const ACCOUNT: &str = "dev@localhost";
 /// Its password while the server can be reached from this machine only.
 pub(crate) const PASSWORD: &str = "gatepost";
 
+/// Where it listens, unless told otherwise: STARTTLS.
+pub(crate) const SMTP: SocketAddr = loopback(2587);
+
+/// TLS from the first byte.
+pub(crate) const SMTPS: SocketAddr = loopback(2465);
+
+/// Clear text and every mechanism.
+pub(crate) const LEGACY: SocketAddr = loopback(2525);
+
+/// Web pages and API.
+const HTTP: SocketAddr = loopback(2580);
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Keep accounts, certificate and captured mail in this directory between runs
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Listener with STARTTLS
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2587")]
+    #[arg(long, value_name = "ADDR", default_value_t = SMTP)]
     smtp: SocketAddr,
     /// Listener with TLS from the first byte
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2465")]
+    #[arg(long, value_name = "ADDR", default_value_t = SMTPS)]
     smtps: SocketAddr,
     /// Listener for old devices: clear text and every mechanism
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2525")]
+    #[arg(long, value_name = "ADDR", default_value_t = LEGACY)]
     legacy: SocketAddr,
     /// Web pages and API
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2580")]
+    #[arg(long, value_name = "ADDR", default_value_t = HTTP)]
     http: SocketAddr,
     /// Allow addresses that other machines can reach; the password is then a random one
     #[arg(long)]
