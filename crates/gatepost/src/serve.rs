@@ -194,6 +194,11 @@ impl Program {
         &self.store
     }
 
+    /// The messages.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
     /// Serves until `stop` is ready, then drains. Fails when a part ends that should not have.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
         let observer = self.telemetry.observer;

@@ -68,7 +68,7 @@ pub(super) async fn serve(
             wire,
             session: ServerSession::new(Arc::clone(&context.profile), session, implicit, begun),
             timer: Box::pin(sleep_until(begun.into())),
-            drain,
+            drain: Some(drain),
             input: FromPeer::Open,
         },
         responder,
@@ -100,7 +100,8 @@ struct Link {
     session: ServerSession,
     /// Fires at the session's deadline or earlier; moved when it fires, so that not every command moves it.
     timer: Pin<Box<Sleep>>,
-    drain: watch::Receiver<bool>,
+    /// Turns true when the program drains; gone when the session has been told.
+    drain: Option<watch::Receiver<bool>>,
     input: FromPeer,
 }
 
@@ -240,7 +241,6 @@ impl Link {
             timer.as_mut().reset(deadline.into());
         }
         let readable = *input == FromPeer::Open && session.wants_input();
-        let serving = !*drain.borrow();
         tokio::select! {
             biased;
             read = wire.read(|octets| session.handle(Input::Bytes(octets), Instant::now())), if readable => match read {
@@ -250,7 +250,10 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.lost(FromPeer::Ended),
                 Err(_) => self.lost(FromPeer::Failed),
             },
-            Ok(()) = drain.changed(), if serving => session.handle(Input::Drain, Instant::now()),
+            () = draining(drain) => {
+                *drain = None;
+                session.handle(Input::Drain, Instant::now());
+            }
             () = timer.as_mut(), if deadline.is_some() => {
                 let now = Instant::now();
                 if deadline.is_some_and(|deadline| deadline <= now) {
@@ -276,6 +279,15 @@ impl Link {
     fn lost(&mut self, how: FromPeer) {
         self.input = how;
         self.session.handle(Input::Eof, Instant::now());
+    }
+}
+
+/// Ready when the program drains and the session has not been told.
+async fn draining(drain: &mut Option<watch::Receiver<bool>>) {
+    match drain {
+        // An error means that the sender is gone, and with it the program.
+        Some(drain) => drop(drain.wait_for(|drain| *drain).await),
+        None => std::future::pending().await,
     }
 }
 

@@ -13,10 +13,16 @@
 mod accounts;
 mod auth_fence;
 mod auth_probes;
+mod bad_input;
+mod broken_parts;
+mod command;
 mod delivery;
+mod dialogue;
+mod server;
 mod storage_faults;
 mod storage_histories;
 mod storage_mail;
 mod storage_queue;
 mod storage_sim;
+mod talk;
 mod toy_protocol;

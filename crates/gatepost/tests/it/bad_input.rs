@@ -1,0 +1,296 @@
+//! What peers send that they should not: each is answered as decided, and the session stays usable or ends cleanly.
+
+use crate::server::{AUTH_PLAIN, Server};
+use crate::talk::Talk;
+
+/// AUTH-11 (RFC 4954 §4): "the server MUST reject the AUTH command" when it cannot decode; the session goes on.
+#[tokio::test]
+async fn malformed_base64_is_501_and_the_session_goes_on() {
+    let server = Server::start().await;
+    let mut talk = server.talk_legacy().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    for bad in ["=AAA", "AAA=BBB", "A", "AGZ-_yZWQ=", "AGRl dkBs"] {
+        talk.ask("AUTH PLAIN", "334 ").await;
+        talk.ask(bad, "501 5.5.2 ").await;
+    }
+    talk.ask("AUTH PLAIN !", "501 5.5.2 ").await;
+    talk.ask(AUTH_PLAIN, "235 ").await;
+    let aborted = server.log.lines_with("result=aborted");
+    assert_eq!(aborted.len(), 5, "{aborted:?}");
+}
+
+/// AUTH-13, SMTP-06: a line that is too long is swallowed to its end, refused, and costs no more than the limit.
+#[tokio::test]
+async fn over_long_lines_are_refused_and_the_session_goes_on() {
+    let server = Server::start().await;
+    let mut talk = server.talk_legacy().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask(&"x".repeat(1_000_000), "500 5.5.2 Line too long")
+        .await;
+    talk.ask(
+        &format!("AUTH PLAIN {}", "A".repeat(1_000_000)),
+        "500 5.5.6 ",
+    )
+    .await;
+    talk.ask("AUTH PLAIN", "334 ").await;
+    talk.ask(&"A".repeat(1_000_000), "500 5.5.6 ").await;
+    talk.ask(AUTH_PLAIN, "235 ").await;
+}
+
+/// Table 0.1 rows 10-12 and 15, SMTP-16, TLS-06.
+#[tokio::test]
+async fn commands_out_of_order_are_refused() {
+    let server = Server::start().await;
+    let mut talk = server.talk_legacy().await;
+    talk.ask("AUTH PLAIN", "503 5.5.1 ").await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask(
+        "MAIL FROM:<dev@localhost>",
+        "530 5.7.0 Authentication required",
+    )
+    .await;
+    talk.ask("STARTTLS", "502 5.5.1 ").await;
+    talk.ask(AUTH_PLAIN, "235 ").await;
+    talk.ask(AUTH_PLAIN, "503 5.5.1 ").await;
+    talk.ask("RCPT TO:<you@example.com>", "503 5.5.1 ").await;
+    talk.ask("DATA", "503 5.5.1 ").await;
+    talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+    talk.ask("AUTH PLAIN", "503 5.5.1 ").await;
+    talk.ask("DATA", "503 5.5.1 ").await;
+
+    let mut clear = server.talk().await;
+    clear.ask("EHLO client.example", "250 ").await;
+    clear
+        .ask(
+            "MAIL FROM:<dev@localhost>",
+            "530 5.7.0 Must issue a STARTTLS",
+        )
+        .await;
+    clear.ask(AUTH_PLAIN, "530 5.7.0 ").await;
+    assert_eq!(server.log.lines_with("event=password-exposed").len(), 1);
+}
+
+/// TLS-04, T-31: what stands behind STARTTLS is never a command, however it is cut into segments.
+#[tokio::test]
+async fn octets_behind_starttls_are_never_answered() {
+    let server = Server::start().await;
+    let attack = "STARTTLS\r\nEHLO attacker.example\r\nNOOP\r\n";
+    for cut in [0, 8, 9, 10, 11, 25] {
+        let mut talk = server.talk().await;
+        talk.ask("EHLO client.example", "250 ").await;
+        talk.send(&attack[..cut]).await;
+        talk.send(&attack[cut..]).await;
+        let rest = talk.rest().await;
+        assert!(!rest.contains("250"), "{cut}: {rest}");
+        // Cut right behind the command, the rest can come after the go-ahead: then it is a broken handshake.
+        assert!(
+            rest.starts_with("554 5.5.0 ") || rest.starts_with("220 2.0.0 "),
+            "{cut}: {rest}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn octets_in_the_same_segment_as_starttls_close_the_connection() {
+    let server = Server::start().await;
+    let mut talk = server.talk().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask("STARTTLS\r\nEHLO attacker.example", "554 5.5.0 ")
+        .await;
+    assert_eq!(talk.rest().await, "");
+    assert_eq!(
+        server.log.lines_with("reason=starttls-injection").len(),
+        2,
+        "refusal and close"
+    );
+}
+
+/// A client that does not wait for the greeting gets its answers behind it, in order.
+#[tokio::test]
+async fn early_talkers_are_answered_in_order() {
+    let server = Server::start().await;
+    let mut talk = Talk::connect(server.legacy).await;
+    talk.send(format!("EHLO client.example\r\n{AUTH_PLAIN}\r\nNOOP\r\n"))
+        .await;
+    talk.expect("220 ").await;
+    talk.expect("250 HELP").await;
+    talk.expect("235 ").await;
+    talk.expect("250 2.0.0 ").await;
+}
+
+const HTTP: &str = "POST / HTTP/1.1\r\nHost: submit.example.com\r\nContent-Type: text/plain\r\n\r\n\
+    EHLO browser\r\nAUTH PLAIN AGRldkBsb2NhbGhvc3QAZ2F0ZXBvc3Q=\r\nMAIL FROM:<dev@localhost>\r\n";
+
+/// SMTP-15, T-33: a browser lured to the port runs no command.
+#[tokio::test]
+async fn http_is_hung_up_on_at_the_first_line() {
+    let server = Server::start().await;
+    let mut talk = server.talk_legacy().await;
+    talk.send(HTTP).await;
+    talk.expect("421 4.7.0 ").await;
+    assert_eq!(talk.rest().await, "");
+
+    let talk = Talk::connect(server.smtps).await;
+    let mut talk = talk.start_tls(server.directory.path(), &[]).await.unwrap();
+    talk.expect("220 ").await;
+    talk.send(HTTP).await;
+    talk.expect("421 4.7.0 ").await;
+    assert_eq!(talk.rest().await, "");
+    assert_eq!(server.log.lines_with("event=auth").len(), 0);
+}
+
+/// T-33 (RFC 7301 §3.2): a client that means another protocol gets an alert.
+#[tokio::test]
+async fn another_application_protocol_is_refused_in_the_handshake() {
+    let server = Server::start().await;
+    for protocols in [&["h2", "http/1.1"][..], &["acme-tls/1"]] {
+        let talk = Talk::connect(server.smtps).await;
+        let shaken = talk.start_tls(server.directory.path(), protocols).await;
+        assert!(shaken.err().unwrap().contains("NoApplicationProtocol"));
+    }
+    for protocols in [&["esmtp"][..], &["http/1.1", "smtp"]] {
+        let talk = Talk::connect(server.smtps).await;
+        let mut talk = talk
+            .start_tls(server.directory.path(), protocols)
+            .await
+            .unwrap();
+        talk.expect("220 ").await;
+    }
+}
+
+/// TLS-12: whoever forgets TLS on an implicit TLS port is told so; the other way round too.
+#[tokio::test]
+async fn clear_text_on_the_tls_port_and_tls_on_the_clear_port_are_told() {
+    let server = Server::start().await;
+    let mut talk = Talk::connect(server.smtps).await;
+    talk.send("EHLO client.example\r\n").await;
+    talk.expect("554 5.7.0 TLS required on this port").await;
+    assert_eq!(talk.rest().await, "");
+    assert_eq!(
+        server.log.lines_with("reason=clear-text-on-tls-port").len(),
+        1
+    );
+
+    let mut talk = server.talk().await;
+    talk.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        .await;
+    talk.expect("554 5.7.0 ").await;
+    assert_eq!(talk.rest().await, "");
+}
+
+/// EOL-09: NUL in a command line is refused, and too many of them end the session.
+#[tokio::test]
+async fn nuls_are_refused() {
+    let server = Server::start().await;
+    let mut talk = server.talk_legacy().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask("NO\0OP", "500 5.5.2 ").await;
+    talk.ask(AUTH_PLAIN, "235 ").await;
+    talk.send([0; 4096]).await;
+    talk.send("\r\n").await;
+    talk.expect("500 5.5.2 ").await;
+    talk.ask("NOOP", "250 ").await;
+}
+
+/// T-38: over the limit, one line, and the connection is gone; a place that is given back can be taken again.
+#[tokio::test]
+async fn over_the_limit_of_connections_there_is_one_line() {
+    let server = Server::start_with(|config| config.limits.connections = 2).await;
+    let mut first = server.talk_legacy().await;
+    let _second = server.talk_legacy().await;
+    let mut third = Talk::connect(server.legacy).await;
+    let reply = third.expect("421 4.7.0 Too many connections").await;
+    assert_eq!(third.rest().await, "");
+    let (_, id) = reply.strip_suffix(']').unwrap().rsplit_once('[').unwrap();
+    assert_eq!(server.log.lines_with(&format!("id={id} ")).len(), 1);
+    first.ask("QUIT", "221 ").await;
+    assert_eq!(first.rest().await, "");
+    server.log.wait_for("event=connection-closed").await;
+    server.talk_legacy().await.ask("NOOP", "250 ").await;
+}
+
+#[tokio::test]
+async fn a_peer_of_another_network_is_not_served() {
+    let server = Server::start_with(|config| {
+        config.listeners[2].networks = vec!["192.168.7.0/24".parse().unwrap()];
+    })
+    .await;
+    let mut talk = Talk::connect(server.legacy).await;
+    talk.expect("554 5.7.1 ").await;
+    assert_eq!(talk.rest().await, "");
+    assert_eq!(server.log.lines_with("reason=network-not-served").len(), 1);
+}
+
+/// T-37: a peer that says nothing is told to go when its time is up.
+#[tokio::test]
+async fn a_silent_peer_times_out() {
+    let server = Server::start_with(|config| {
+        config.limits.command_timeout = std::time::Duration::from_millis(100);
+    })
+    .await;
+    let mut talk = server.talk_legacy().await;
+    talk.expect("421 4.4.2 ").await;
+    assert_eq!(talk.rest().await, "");
+    let mut handshake = server.talk().await;
+    handshake.ask("EHLO client.example", "250 ").await;
+}
+
+/// TLS-17: a peer that starts TLS and says nothing.
+#[tokio::test]
+async fn a_silent_handshake_times_out() {
+    let server = Server::start_with(|config| {
+        config.limits.handshake_timeout = std::time::Duration::from_millis(100);
+    })
+    .await;
+    assert_eq!(Talk::connect(server.smtps).await.rest().await, "");
+    let mut talk = server.talk().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask("STARTTLS", "220 ").await;
+    assert_eq!(talk.rest().await, "");
+    server.log.wait_for("event=tls-failed").await;
+    assert_eq!(server.log.lines_with("event=tls-failed").len(), 2);
+}
+
+/// TLS-15, T-32: a message cut off by the end of the connection is not a message.
+#[tokio::test]
+async fn a_message_without_its_end_is_not_queued() {
+    let server = Server::start().await;
+    let mut talk = server.talk_authenticated().await;
+    talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+    talk.ask("RCPT TO:<you@example.com>", "250 ").await;
+    talk.ask("DATA", "354 ").await;
+    talk.send("From: dev@localhost\r\n\r\nHalf a message\r\n")
+        .await;
+    drop(talk);
+    server.log.wait_for("event=connection-closed").await;
+    assert_eq!(server.queued().await, 0);
+}
+
+/// T-50: whatever is tried, no password stands in the log.
+#[tokio::test]
+async fn no_secret_is_logged() {
+    let server = Server::start().await;
+    let mut talk = server.talk_legacy().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    for line in [
+        "AUTH PLAIN AGRldkBsb2NhbGhvc3QAc3Vycm9nYXRl",
+        "AUTH PLAIN !AGRldkBsb2NhbGhvc3QAc3Vycm9nYXRl",
+        "AUTH NONE c3Vycm9nYXRl",
+        "surrogate",
+    ] {
+        talk.ask(line, "5").await;
+    }
+    talk.ask("AUTH LOGIN", "334 ").await;
+    talk.ask("c3Vycm9nYXRl", "334 ").await;
+    talk.ask("c3Vycm9nYXRl", "535 ").await;
+    talk.ask(AUTH_PLAIN, "235 ").await;
+    for secret in ["Vycm9nYXRl", "Z2F0ZXBvc3Q"] {
+        assert_eq!(server.log.lines_with(secret), Vec::<String>::new());
+    }
+    let shown = server.log.lines_with("surrogate");
+    // The user name of LOGIN is no secret, even if somebody typed one there and it decodes; nothing else shows it.
+    assert!(
+        shown.iter().all(|line| line.contains("mechanism=LOGIN")),
+        "{shown:?}"
+    );
+}

@@ -1,0 +1,270 @@
+//! The program as a process: what it prints, how it exits, how it stops.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::server::AUTH_PLAIN;
+use crate::talk::Talk;
+
+fn gatepost(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    gatepost(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+const LOOPBACK: [&str; 8] = [
+    "--smtp",
+    "127.0.0.1:0",
+    "--smtps",
+    "127.0.0.1:0",
+    "--legacy",
+    "127.0.0.1:0",
+    "--http",
+    "127.0.0.1:0",
+];
+
+/// A development server in a process of its own.
+struct Dev {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    printed: String,
+}
+
+impl Dev {
+    fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut child = gatepost(&["dev", "--dir", directory.to_str().unwrap()])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut printed = String::new();
+        while !printed.ends_with("\nready\n") {
+            assert_ne!(
+                stdout.read_line(&mut printed).unwrap(),
+                0,
+                "ended after {printed}"
+            );
+        }
+        Self {
+            child,
+            stdout,
+            printed,
+        }
+    }
+
+    /// The address printed behind this word.
+    fn address(&self, word: &str) -> SocketAddr {
+        let line = self
+            .printed
+            .lines()
+            .find(|line| line.trim_start().starts_with(word))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Sends SIGTERM and waits: gives exit status, what else it printed, and its log.
+    fn stop(mut self, signal: Signal) -> (Option<i32>, String, String) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        let (mut rest, mut log) = (String::new(), String::new());
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut log)
+            .unwrap();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest, log)
+    }
+}
+
+#[tokio::test]
+async fn dev_serves_captures_keeps_and_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &LOOPBACK);
+    let authority = std::fs::read(directory.path().join("ca.pem")).unwrap();
+    assert!(
+        dev.printed.contains("dev@localhost") && dev.printed.contains("gatepost"),
+        "{}",
+        dev.printed
+    );
+    let mut talk = Talk::connect(dev.address("STARTTLS")).await;
+    talk.expect("220 ").await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask("STARTTLS", "220 ").await;
+    let mut talk = talk.start_tls(directory.path(), &[]).await.unwrap();
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask(AUTH_PLAIN, "235 ").await;
+    talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+    talk.ask("RCPT TO:<you@example.com>", "250 ").await;
+    talk.ask("DATA", "354 ").await;
+    talk.ask("From: dev@localhost\r\n\r\nkept\r\n.", "250 2.0.0 ")
+        .await;
+    talk.ask("QUIT", "221 ").await;
+    let (status, rest, log) = dev.stop(Signal::TERM);
+    assert_eq!((status, rest.as_str()), (Some(0), ""));
+    assert!(
+        log.contains("reason=captured") && log.contains("event=stopped cut_off=0"),
+        "{log}"
+    );
+
+    // DESIGN: "--dir keeps accounts, certificate and captured mail between runs".
+    let dev = Dev::start(directory.path(), &LOOPBACK);
+    assert_eq!(
+        std::fs::read(directory.path().join("ca.pem")).unwrap(),
+        authority
+    );
+    let mut talk = Talk::connect(dev.address("legacy")).await;
+    talk.expect("220 ").await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask(AUTH_PLAIN, "235 ").await;
+    let (status, _, _) = dev.stop(Signal::INT);
+    assert_eq!(status, Some(0));
+}
+
+/// T-09: "another address needs --expose".
+#[test]
+fn dev_on_another_than_a_loopback_address_is_refused_without_expose() {
+    for option in ["--smtp", "--smtps", "--legacy", "--http"] {
+        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0"] {
+            let output = run(&["dev", option, address]);
+            assert_eq!(output.status.code(), Some(2), "{option} {address}");
+            let text = stderr(&output);
+            assert!(text.contains(option) && text.contains("--expose"), "{text}");
+            assert!(output.stdout.is_empty());
+        }
+    }
+}
+
+/// T-09: "then random password".
+#[tokio::test]
+async fn an_exposed_dev_server_has_a_random_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut arguments = LOOPBACK;
+    arguments[5] = "0.0.0.0:0";
+    let dev = Dev::start(directory.path(), &[&arguments[..], &["--expose"]].concat());
+    let password = dev
+        .printed
+        .lines()
+        .find(|line| line.trim_start().starts_with("password"))
+        .unwrap();
+    let password = password.split_whitespace().nth(1).unwrap().to_owned();
+    assert!(password.len() >= 20, "{password}");
+    let mut talk = Talk::connect(dev.address("legacy")).await;
+    talk.expect("220 ").await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask(AUTH_PLAIN, "535 ").await;
+    let (_, _, log) = dev.stop(Signal::TERM);
+    assert!(
+        log.contains("other machines can reach this server"),
+        "{log}"
+    );
+    assert!(!log.contains(&password));
+}
+
+#[test]
+fn a_port_in_use_is_told_with_the_address_and_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let mut arguments = vec!["dev", "--dir", directory.path().to_str().unwrap()];
+    arguments.extend(LOOPBACK);
+    let place = arguments.iter().position(|it| *it == "--smtps").unwrap();
+    arguments[place + 1] = &address;
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.contains(&format!("cannot listen on {address}"))
+            && text.contains("choose another port"),
+        "{text}"
+    );
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("ready"));
+}
+
+/// "a broken configuration file (what, where, what next)".
+#[test]
+fn a_broken_configuration_is_refused_by_serve_and_check() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gatepost.toml");
+    std::fs::write(&file, "hostname = \"submit.example.com\"\ndata = \"data\"\n[[listener]]\nadress = \"127.0.0.1:0\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for command in ["serve", "check"] {
+        let output = run(&[command, "-c", file]);
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        let text = stderr(&output);
+        assert!(
+            text.contains(&format!("{file}:4:1: there is no option adress")),
+            "{text}"
+        );
+        assert!(text.contains("did you mean address?"), "{text}");
+    }
+    let output = run(&["serve", "-c", "/nonexistent/gatepost.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("/nonexistent/gatepost.toml: cannot be read"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(run(&["serve"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_missing_certificate_is_told_before_anything_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gatepost.toml");
+    std::fs::write(
+        &file,
+        "hostname = \"submit.example.com\"\ndata = \"data\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n\
+         [tls]\ncertificate = \"missing.pem\"\nkey = \"missing.pem\"\n[[route]]\nhold = true\n",
+    )
+    .unwrap();
+    let output = run(&["serve", "-c", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("tls.certificate: "),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).contains("missing.pem: No such file"),
+        "{}",
+        stderr(&output)
+    );
+    let output = run(&["check", "-c", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    let advice = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        advice.contains("advice: tls.certificate") && advice.contains(": usable"),
+        "{advice}"
+    );
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Dev::start(directory.path(), &LOOPBACK);
+    let mut arguments = vec!["dev", "--dir", directory.path().to_str().unwrap()];
+    arguments.extend(LOOPBACK);
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("in use by another gatepost"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(first.stop(Signal::TERM).0, Some(0));
+}

@@ -1,0 +1,211 @@
+//! The whole server in the test's own process, on ports that the system chooses, in a directory of its own.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use gatepost::config::resolved::{
+    Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction, RouteMatch,
+    TlsMode,
+};
+use gatepost::net::tls::own_ca;
+use gatepost::observe::event::Level;
+use gatepost::observe::log::LogFormat;
+use gatepost::queue::{ListQuery, Queue};
+use gatepost::serve::{Program, Telemetry};
+use gatepost::store::{CredentialKind, NewPassword, Store};
+use gatepost_sasl::Secret;
+use tempfile::TempDir;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::talk::Talk;
+
+/// The account every server of a test has, with this password of both kinds.
+const ACCOUNT: &str = "dev@localhost";
+const PASSWORD: &str = "gatepost";
+
+/// `AUTH PLAIN` of that account.
+pub(crate) const AUTH_PLAIN: &str = "AUTH PLAIN AGRldkBsb2NhbGhvc3QAZ2F0ZXBvc3Q=";
+
+/// A running server. Mail is captured.
+pub(crate) struct Server {
+    pub(crate) smtp: SocketAddr,
+    pub(crate) smtps: SocketAddr,
+    pub(crate) legacy: SocketAddr,
+    pub(crate) queue: Queue,
+    pub(crate) directory: TempDir,
+    pub(crate) log: Log,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// A server with three listeners: STARTTLS, implicit TLS, legacy.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same, with something changed in its configuration.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = config(&directory);
+        change(&mut config);
+        let log = Log::default();
+        let telemetry = Telemetry::new(LogFormat::Text, Level::Debug, log.clone());
+        let program = Program::build(config, telemetry).await.unwrap();
+        let store = program.store().clone();
+        add_account(&store).await;
+        let [smtp, smtps, legacy] = [0, 1, 2].map(|place| program.bound()[place].address);
+        let (stop, stopped) = oneshot::channel();
+        let queue = program.queue().clone();
+        let running = tokio::spawn(async move {
+            let stop = async {
+                let _ = stopped.await;
+            };
+            program.run(stop).await.unwrap();
+        });
+        Self {
+            smtp,
+            smtps,
+            legacy,
+            queue,
+            directory,
+            log,
+            stop: Some(stop),
+            running: Some(running),
+        }
+    }
+
+    /// A conversation on the STARTTLS listener, after its greeting.
+    pub(crate) async fn talk(&self) -> Talk {
+        let mut talk = Talk::connect(self.smtp).await;
+        talk.expect("220 ").await;
+        talk
+    }
+
+    /// A conversation on the legacy listener, after its greeting.
+    pub(crate) async fn talk_legacy(&self) -> Talk {
+        let mut talk = Talk::connect(self.legacy).await;
+        talk.expect("220 ").await;
+        talk
+    }
+
+    /// A conversation on the legacy listener, authenticated.
+    pub(crate) async fn talk_authenticated(&self) -> Talk {
+        let mut talk = self.talk_legacy().await;
+        talk.ask("EHLO client.example", "250 ").await;
+        talk.ask(AUTH_PLAIN, "235 2.7.0 ").await;
+        talk
+    }
+
+    /// How many messages are in the queue, captured ones included.
+    pub(crate) async fn queued(&self) -> usize {
+        let query = ListQuery {
+            state: None,
+            before: None,
+            limit: 1,
+        };
+        self.queue.list(query).await.unwrap().total
+    }
+
+    /// Tells the server to drain.
+    pub(crate) fn begin_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits until it has stopped.
+    pub(crate) async fn stopped(&mut self) {
+        self.running.take().unwrap().await.unwrap();
+    }
+}
+
+fn config(directory: &TempDir) -> Config {
+    let tls = own_ca::issue(
+        directory.path(),
+        &["localhost"],
+        &[[127, 0, 0, 1].into()],
+        std::time::SystemTime::now(),
+    )
+    .unwrap();
+    let listener = |name: &str, tls, profile| Listener {
+        name: name.to_owned(),
+        address: ([127, 0, 0, 1], 0).into(),
+        tls,
+        profile,
+        networks: Vec::new(),
+        require_auth: true,
+    };
+    let submission = ListenerProfile::Submission;
+    Config {
+        hostname: "submit.example.com".to_owned(),
+        data: directory.path().to_owned(),
+        listeners: vec![
+            listener("smtp", TlsMode::StartTls, submission),
+            listener("smtps", TlsMode::Implicit, submission),
+            listener("legacy", TlsMode::None, ListenerProfile::Legacy),
+        ],
+        tls: Some(tls),
+        routes: vec![Route {
+            matches: RouteMatch::default(),
+            action: RouteAction::Capture,
+        }],
+        http: None,
+        limits: Limits::default(),
+        retry: RetrySchedule::default(),
+    }
+}
+
+async fn add_account(store: &Store) {
+    let store = store.clone();
+    let passwords = CredentialKind::ALL.map(|kind| NewPassword {
+        kind,
+        password: Secret::new(PASSWORD.as_bytes()),
+    });
+    tokio::task::spawn_blocking(move || store.add_account(ACCOUNT, &[], &passwords).unwrap())
+        .await
+        .unwrap();
+}
+
+/// What the server logged.
+#[derive(Clone, Default)]
+pub(crate) struct Log {
+    octets: Arc<Mutex<Vec<u8>>>,
+    grown: Arc<Notify>,
+}
+
+impl Log {
+    /// Lines that contain this text.
+    pub(crate) fn lines_with(&self, text: &str) -> Vec<String> {
+        let log = String::from_utf8(self.octets.lock().unwrap().clone()).unwrap();
+        log.lines()
+            .filter(|line| line.contains(text))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl Log {
+    /// Waits until a line contains this text.
+    pub(crate) async fn wait_for(&self, text: &str) {
+        loop {
+            let grown = self.grown.notified();
+            if !self.lines_with(text).is_empty() {
+                return;
+            }
+            grown.await;
+        }
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.octets.lock().unwrap().extend_from_slice(octets);
+        self.grown.notify_waiters();
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

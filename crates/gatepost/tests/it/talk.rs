@@ -1,0 +1,128 @@
+//! A client that says exactly what a test tells it to.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// Longest wait for anything: a test that waits longer has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// One side of a conversation.
+pub(crate) struct Talk {
+    stream: Box<dyn Stream>,
+    unread: Vec<u8>,
+}
+
+impl Talk {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
+            stream: Box::new(stream),
+            unread: Vec::new(),
+        }
+    }
+
+    /// Starts TLS as a client that trusts the authority in `directory` and offers these application protocols.
+    pub(crate) async fn start_tls(
+        self,
+        directory: &Path,
+        protocols: &[&str],
+    ) -> Result<Self, String> {
+        assert_eq!(self.unread, b"", "octets before the handshake");
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap();
+        roots.add(authority).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
+        let connector = TlsConnector::from(Arc::new(config));
+        let name = ServerName::try_from("localhost").unwrap();
+        let shaken = timeout(PATIENCE, connector.connect(name, self.stream)).await;
+        match shaken.expect("a handshake in time") {
+            Ok(stream) => Ok(Self {
+                stream: Box::new(stream),
+                unread: Vec::new(),
+            }),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Sends octets as they are.
+    pub(crate) async fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.stream.write_all(octets.as_ref()).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// Reads one whole reply, all its lines, without the last line end.
+    pub(crate) async fn reply(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let line = self
+                .line()
+                .await
+                .unwrap_or_else(|| panic!("closed after {reply:?}"));
+            let last = line.as_bytes().get(3) != Some(&b'-');
+            reply.push_str(&line);
+            if last {
+                return reply;
+            }
+            reply.push('\n');
+        }
+    }
+
+    /// Reads one reply whose last line begins like this.
+    pub(crate) async fn expect(&mut self, begin: &str) -> String {
+        let reply = self.reply().await;
+        let last = reply.lines().last().unwrap_or_default();
+        assert!(last.starts_with(begin), "{begin:?} expected, not {reply:?}");
+        reply
+    }
+
+    /// Sends a line and reads a reply whose last line begins like this.
+    pub(crate) async fn ask(&mut self, line: &str, begin: &str) -> String {
+        self.send(format!("{line}\r\n")).await;
+        self.expect(begin).await
+    }
+
+    /// Waits for the end; gives what still came.
+    pub(crate) async fn rest(mut self) -> String {
+        let mut rest = std::mem::take(&mut self.unread);
+        let read = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
+        // A reset also is an end.
+        let _ = read.expect("the connection closed in time");
+        String::from_utf8(rest).unwrap()
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.unread.windows(2).position(|two| two == b"\r\n") {
+                let line: Vec<u8> = self.unread.drain(..end + 2).take(end).collect();
+                return Some(String::from_utf8(line).unwrap());
+            }
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.unread)).await;
+            if read.expect("a line in time").unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+}
