@@ -14,7 +14,7 @@ use gatepost::queue::{
     SpoolOptions,
 };
 
-use crate::storage_mail::{Mail, read};
+use crate::storage_mail::{Mail, read, rounds};
 use crate::storage_sim::{Dice, SimStorage};
 
 const LIVES: usize = 6;
@@ -171,9 +171,10 @@ impl History {
             })
             .collect();
         for (id, mail, task) in tasks {
-            let committed = match task.await.unwrap() {
-                true => Certainty::Yes,
-                false => Certainty::Maybe,
+            let committed = if task.await.unwrap() {
+                Certainty::Yes
+            } else {
+                Certainty::Maybe
             };
             let first = match mail.disposition {
                 Disposition::Deliver => 'w',
@@ -238,10 +239,6 @@ impl History {
         }
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "id, what it should lead to, and the task"
-    )]
     fn attempt(
         &mut self,
         queue: &Queue,
@@ -376,10 +373,11 @@ async fn is_anything_due(queue: &Queue) -> bool {
 /// F-2: "0 in 100".
 #[test]
 fn a_hundred_histories_of_power_cuts_lose_nothing() {
+    let histories = rounds("GATEPOST_HISTORIES", 100);
     std::thread::scope(|scope| {
         for first in 0..4 {
             scope.spawn(move || {
-                for seed in (first..100).step_by(4) {
+                for seed in (first..histories).step_by(4) {
                     let (lost, wrong) = play(seed, SimStorage::new());
                     assert_eq!((lost, wrong), (Vec::new(), Vec::new()), "history {seed}");
                 }

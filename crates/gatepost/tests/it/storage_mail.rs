@@ -90,6 +90,12 @@ impl Mail {
     }
 }
 
+/// How many times to do something: `default`, or what the environment asks for in a long run.
+pub(crate) fn rounds(variable: &str, default: u64) -> u64 {
+    let asked = std::env::var(variable).ok();
+    asked.map_or(default, |rounds| rounds.parse().unwrap())
+}
+
 /// Reads a message from the queue.
 pub(crate) async fn read(queue: &Queue, id: QueueId) -> Result<Vec<u8>, QueueError> {
     let mut content = queue.content(id).await?;

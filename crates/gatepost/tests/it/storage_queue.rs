@@ -135,7 +135,10 @@ async fn held_and_captured_mail_is_listed_newest_first_and_only_released_by_hand
     queue.release(held).await.unwrap();
     let leases = queue.lease(10).await;
     assert_eq!(
-        leases.iter().map(|lease| lease.id()).collect::<Vec<_>>(),
+        leases
+            .iter()
+            .map(gatepost::queue::Lease::id)
+            .collect::<Vec<_>>(),
         [held]
     );
     queue.delete(captured[0]).await.unwrap();

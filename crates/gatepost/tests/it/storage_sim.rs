@@ -257,10 +257,10 @@ impl Disk {
     }
 
     fn allocation(&self) -> io::Result<()> {
-        match self.full {
-            true => Err(Fault::Enospc.into()),
-            false => Ok(()),
+        if self.full {
+            return Err(Fault::Enospc.into());
         }
+        Ok(())
     }
 
     fn cut(&mut self, seed: u64) {
@@ -449,7 +449,11 @@ impl StoredFile for SimFile {
     }
 
     fn write_at(&self, parts: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
-        let octets: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let octets: Vec<u8> = parts
+            .iter()
+            .map(|part| &**part)
+            .collect::<Vec<_>>()
+            .concat();
         let offset = usize::try_from(offset).unwrap();
         self.0.1.pass(Gated::Writes);
         self.with(|disk| {

@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
     /// The octets at `offset`; `None` when the file ends before.
     fn exactly(&mut self, offset: u64, count: usize) -> io::Result<Option<&[u8]>> {
         if self.place(offset, count).is_none() {
-            self.window.resize(count.max(WINDOW), 0);
+            self.window = vec![0; count.max(WINDOW)];
             let read = self.segment.file.read_at(&mut self.window, offset)?;
             self.window.truncate(read);
             self.start = offset;
