@@ -54,3 +54,37 @@ impl Drop for Wanted {
         self.0.store(false, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gatepost_sasl::Hash;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// T-15: "cancelled ≤ 1 s after deadline". This many iterations would take minutes.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn t_15_work_nobody_waits_for_gives_its_place_back() {
+        let derivation = Derivation {
+            hash: Hash::Sha512,
+            password: Secret::new("secret"),
+            salt: vec![0; 16],
+            iterations: u32::MAX,
+        };
+        let places = available_parallelism().map_or(1, Into::into);
+        for _ in 0..places {
+            let question = ClientQuestion::Derive(derivation.clone());
+            let given_up = timeout(Duration::from_millis(20), answer(question, None)).await;
+            assert!(given_up.is_err());
+        }
+        let all = u32::try_from(places).unwrap();
+        let free = timeout(Duration::from_secs(5), PLACES.acquire_many(all)).await;
+        assert!(
+            free.is_ok(),
+            "{} of {places} are free",
+            PLACES.available_permits()
+        );
+    }
+}

@@ -1,8 +1,11 @@
 //! TLS-11, T-17, T-30, T-31: no secret leaves before the server has proven its name, however the channel is attacked.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use gatepost_client::{
     ChannelError, ChannelFault, Client, Connector, CredentialFault, Credentials, Error,
-    MechanismChoice, TlsMode,
+    InitialResponsePolicy, MechanismChoice, Timeouts, TlsMode,
 };
 
 use crate::certificates::Authority;
@@ -238,39 +241,55 @@ async fn no_password_in_clear() {
 #[tokio::test]
 async fn tls_on_demand() {
     let authority = Authority::new();
-    let hellos = [
-        ("250-peer\r\n250 STARTTLS\r\n", "235 no\r\n"),
-        (
-            "250-peer\r\n250-AUTH CRAM-MD5\r\n250 STARTTLS\r\n",
-            "530 5.7.0 TLS first\r\n",
-        ),
+    let in_clear = [
+        "250-peer\r\n250 STARTTLS\r\n",
+        "250-peer\r\n250-AUTH CRAM-MD5\r\n250 STARTTLS\r\n",
     ];
-    for (hello, auth) in hellos {
+    for hello in in_clear {
+        let secured = AtomicBool::new(false);
         let script = move |at, line: &str| match at {
-            At::Hello => Act::Say(
-                hello
-                    .replace(
-                        "STARTTLS",
-                        if line.contains("again") {
-                            "X"
-                        } else {
-                            "STARTTLS"
-                        },
-                    )
-                    .into_bytes(),
-            ),
-            At::StartTls => Act::Secure(b"220 go\r\n"),
-            At::Auth if line.contains("CRAM") => Act::Say(auth.as_bytes().to_vec()),
+            At::Hello if !secured.load(Ordering::Relaxed) => Act::Say(hello.as_bytes().to_vec()),
+            At::StartTls => {
+                secured.store(true, Ordering::Relaxed);
+                Act::Secure(b"220 go\r\n")
+            }
+            At::Auth if !secured.load(Ordering::Relaxed) => {
+                Act::Say(b"530 5.7.0 TLS first\r\n".to_vec())
+            }
             _ => faultless(at, line),
         };
         let peer = Peer::start(false, Some(authority.acceptor(&["localhost"])), script).await;
-        let outcome = log_in(&connector(&peer, TlsMode::None, &authority)).await;
-        // This peer has nothing else to offer inside TLS; what counts is that the client went there.
-        assert!(outcome.is_err());
+        let client = log_in(&connector(&peer, TlsMode::None, &authority))
+            .await
+            .unwrap();
+        assert!(client.tls().is_some());
+        let heard = peer.heard();
         assert!(
-            peer.heard().clear.contains("STARTTLS") && peer.heard().protected.contains("EHLO"),
-            "{:?}",
-            *peer.heard()
+            heard.protected.contains("AUTH PLAIN") && !heard.clear.contains("AUTH PLAIN"),
+            "{heard:?}"
         );
     }
+}
+
+/// LS-36 over a socket: the prompt that never comes.
+#[tokio::test]
+async fn ls_36_a_server_that_never_prompts() {
+    let authority = Authority::new();
+    let script = |at, line: &str| match at {
+        At::Auth => Act::Say(Vec::new()),
+        _ => faultless(at, line),
+    };
+    let peer = Peer::start(true, Some(authority.acceptor(&["localhost"])), script).await;
+    let connector = connector(&peer, TlsMode::Implicit, &authority)
+        .initial_response(InitialResponsePolicy::Withheld)
+        .timeouts(Timeouts {
+            prompt: Duration::from_millis(50),
+            ..Timeouts::default()
+        });
+    log_in(&connector).await.unwrap();
+    assert!(
+        peer.heard()
+            .protected
+            .ends_with("AUTH PLAIN\r\nAHVzZXIAc2VjcmV0\r\n")
+    );
 }

@@ -19,6 +19,8 @@ use crate::tls_facts::TlsFacts;
 mod authentication;
 mod failed_authentication;
 mod handshake;
+mod hostile;
+mod probes;
 mod transaction;
 
 /// One run of a session.
