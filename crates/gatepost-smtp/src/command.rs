@@ -191,6 +191,7 @@ mod tests {
         }
     }
 
+    // AUTH-03
     #[test]
     fn auth_03_white_space_between_words() {
         let parse = |argument: &'static [u8]| AuthArgument::parse(argument).unwrap();

@@ -64,6 +64,7 @@ fn names<'a>(mechanisms: impl Iterator<Item = &'a &'static Mechanism>) -> String
 mod tests {
     use super::*;
 
+    // CAP-01, CAP-03, CAP-05, CAP-10
     #[test]
     fn cap_01_cap_03_cap_05_cap_10_what_is_announced() {
         let render = |announcement: Announcement<'_>| {

@@ -136,6 +136,7 @@ mod tests {
         seen
     }
 
+    // EOL-06, SMTP-06
     #[test]
     fn eol_06_smtp_06_lines_and_limits_do_not_depend_on_the_pieces() {
         let input =
@@ -155,6 +156,7 @@ mod tests {
         }
     }
 
+    // EOL-09
     #[test]
     fn eol_09_a_carriage_return_inside_a_line_stays_visible() {
         assert_eq!(

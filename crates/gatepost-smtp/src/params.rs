@@ -176,6 +176,7 @@ mod tests {
         MailParams::parse(text, &mut QuirkSet::NONE.clone())
     }
 
+    // SMTP-05
     #[test]
     fn smtp_05_good_parameters() {
         assert_eq!(parse("").unwrap(), MailParams::default());
@@ -196,6 +197,7 @@ mod tests {
         assert_eq!(parse("AUTH=<>").unwrap().auth, Some(Submitter::Unknown));
     }
 
+    // SMTP-05, MPAR-02, MPAR-04
     #[test]
     fn smtp_05_mpar_02_mpar_04_bad_parameters() {
         let bad = [
@@ -229,6 +231,7 @@ mod tests {
         assert_eq!(RcptParams::parse(" NOTIFY=NEVER"), Err(ParamFault::Unknown));
     }
 
+    // MPAR-03
     #[test]
     fn mpar_03_curl_sends_brackets() {
         let mut quirks = QuirkSet::NONE;

@@ -449,6 +449,7 @@ mod tests {
         assert_eq!(ReversePath::parse("").unwrap().to_string(), "<>");
     }
 
+    // SMTP-04
     #[test]
     fn smtp_04_arguments_as_the_field_sends_them() {
         let rows = [

@@ -245,6 +245,7 @@ impl fmt::Debug for EnhancedCode {
 mod tests {
     use super::*;
 
+    // SMTP-19
     #[test]
     fn smtp_19_an_enhanced_code_must_fit_its_reply() {
         let ok = ReplyCode::OK;

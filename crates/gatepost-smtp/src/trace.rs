@@ -176,6 +176,7 @@ mod tests {
         }
     }
 
+    // TRC-01, TRC-04, TRC-05
     #[test]
     fn trc_01_trc_04_trc_05_the_whole_field() {
         let recipient = ForwardPath::from(Address::parse("joe@example.net").unwrap());
@@ -208,6 +209,7 @@ mod tests {
         );
     }
 
+    // TRC-02, TRC-03
     #[test]
     fn trc_02_trc_03_the_keyword() {
         let keyword = |esmtp, tls, authenticated| {
@@ -226,6 +228,7 @@ mod tests {
         assert_eq!(keyword(false, false, true), "ESMTPA");
     }
 
+    // TRC-07
     #[test]
     fn trc_07_ipv6_literals_and_mapped_addresses() {
         let v6 = Received {
@@ -242,6 +245,7 @@ mod tests {
         assert!(mapped.contains("([192.0.2.7])"), "{mapped}");
     }
 
+    // LAYER-09
     #[test]
     fn layer_09_names_the_layer_and_never_says_s() {
         let protocol = Protocol {
@@ -261,6 +265,7 @@ mod tests {
         );
     }
 
+    // EOL-10
     #[test]
     fn eol_10_t_36_no_name_ends_the_field() {
         for evil in [

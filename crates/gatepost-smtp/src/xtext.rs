@@ -55,6 +55,7 @@ fn hex_value(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
+    // MPAR-02
     #[test]
     fn mpar_02_decodes_either_case() {
         assert_eq!(decode("e+3Dmc2@example.com").unwrap(), b"e=mc2@example.com");
@@ -63,6 +64,7 @@ mod tests {
         assert_eq!(decode("").unwrap(), b"");
     }
 
+    // MPAR-02
     #[test]
     fn mpar_02_refuses_what_is_no_xtext() {
         for text in ["+", "+4", "+4g", "a=b", "a b", "a\tb", "a\u{7f}", "\u{e9}"] {
@@ -70,6 +72,7 @@ mod tests {
         }
     }
 
+    // MPAR-09
     #[test]
     fn mpar_09_encodes_with_upper_case() {
         assert_eq!(encode("e=mc2@example.com"), "e+3Dmc2@example.com");

@@ -41,6 +41,7 @@ fn decode(input: &[u8]) -> (String, usize, Option<EndOfData>) {
     whole
 }
 
+// EOL-01
 #[test]
 fn eol_01_only_crlf_dot_crlf_ends_data() {
     const ENDS: [&[u8]; 6] = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\0\n"];
@@ -79,6 +80,7 @@ fn eol_01_only_crlf_dot_crlf_ends_data() {
     assert_eq!(wrong, 35);
 }
 
+// EOL-03
 #[test]
 fn eol_03_lone_dots_beside_bare_line_ends_are_dropped() {
     let rows: [(&[u8], &str); 8] = [
@@ -103,6 +105,7 @@ fn eol_03_lone_dots_beside_bare_line_ends_are_dropped() {
     assert_eq!(decode(b"a\n.\r\n.\r\n").2, Some(EndOfData::Standard));
 }
 
+// EOL-03
 #[test]
 fn eol_03_every_other_line_loses_one_dot() {
     let rows: [(&[u8], &str); 6] = [
@@ -124,6 +127,7 @@ fn eol_03_every_other_line_loses_one_dot() {
     }
 }
 
+// EOL-02
 #[test]
 fn eol_02_bare_line_ends_become_crlf_and_are_noted() {
     assert_eq!(
@@ -141,6 +145,7 @@ fn eol_02_bare_line_ends_become_crlf_and_are_noted() {
     }
 }
 
+// PIPE-01
 #[test]
 fn pipe_01_what_follows_the_end_is_left() {
     assert_eq!(
@@ -149,6 +154,7 @@ fn pipe_01_what_follows_the_end_is_left() {
     );
 }
 
+// EOL-05
 #[test]
 fn eol_05_line_feed_end_of_data() {
     let end = |input: &[u8]| decode_cut(input, &[], true).2;
@@ -163,6 +169,7 @@ fn eol_05_line_feed_end_of_data() {
     assert_eq!(end(b"a\r\n.\r\n"), Some(EndOfData::Standard));
 }
 
+// EOL-03
 #[test]
 fn eol_03_first_line_rules() {
     let rows: [(&[u8], &str); 8] = [

@@ -68,6 +68,7 @@ impl Positive {
 mod tests {
     use super::*;
 
+    // CODE-01
     #[test]
     fn code_01_no_enhanced_code_on_greeting_hello_and_3yz() {
         for bare in [

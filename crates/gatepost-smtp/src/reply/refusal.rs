@@ -208,6 +208,16 @@ impl Refusal {
         self.row().label
     }
 
+    /// What is said in its place where somebody may listen: that a password is right is no news for a clear channel
+    /// (RFC 8314 §4.1; CODE-07).
+    #[must_use]
+    pub const fn on_clear_channel(self) -> Self {
+        match self {
+            Self::PasswordExpired | Self::AccountDisabled => Self::CredentialsInvalid,
+            other => other,
+        }
+    }
+
     /// Whether the connection is closed behind this reply whatever the command was.
     pub const fn closes(self) -> bool {
         self.row().code == 421

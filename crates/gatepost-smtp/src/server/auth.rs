@@ -139,15 +139,10 @@ impl ServerSession {
         self.enter_identity(success.identity, success.layer);
     }
 
-    /// The mechanism or the program said no. AUTH-18: one guess too many gets 421 in place of its 535.
+    /// The mechanism or the program said no.
     pub(super) fn lost(&mut self, exchange: &Exchange, refusal: Refusal) {
         self.expect_wrapped_base64(exchange.mechanism, exchange.response_length);
-        let guessed = refusal == Refusal::CredentialsInvalid;
-        let reply = if guessed {
-            self.count_guess()
-        } else {
-            self.count_error(refusal)
-        };
+        let reply = self.told(refusal);
         self.auth_refused(exchange, AuthEnd::Lost(refusal), reply);
     }
 

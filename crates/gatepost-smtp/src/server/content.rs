@@ -225,6 +225,7 @@ mod tests {
         }
     }
 
+    // SUBM-10
     #[test]
     fn subm_10_where_the_header_section_ends() {
         let rows = [

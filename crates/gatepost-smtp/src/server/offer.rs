@@ -154,6 +154,7 @@ mod tests {
         }
     }
 
+    // AUTH-05, AUTH-09, LOG-04
     #[test]
     fn auth_05_auth_09_log_04_what_an_initial_response_means() {
         let of = |rule| Mechanism {

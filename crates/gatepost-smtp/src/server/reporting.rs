@@ -5,6 +5,7 @@ use std::fmt::Display;
 use gatepost_sasl::Mechanism;
 
 use super::auth::Exchange;
+use super::sequence::Channel;
 use super::tally::Patience;
 use super::{
     AuthEnd, Output, Pending, Request, RequestId, ServerSession, SessionEvent, State, replies,
@@ -61,10 +62,23 @@ impl ServerSession {
         }
     }
 
-    /// AUTH-18: what is replied to one wrong password more.
-    pub(super) fn count_guess(&mut self) -> Refusal {
+    /// What a client hears of the refusal that ended its exchange: less on a clear channel, and 421 in place of one guess
+    /// too many (AUTH-18).
+    pub(super) fn told(&mut self, refusal: Refusal) -> Refusal {
+        let clear = self.standing().channel == Channel::Clear;
+        let told = if clear {
+            refusal.on_clear_channel()
+        } else {
+            refusal
+        };
+        if told.code().is_transient() {
+            return told;
+        }
+        if told != Refusal::CredentialsInvalid {
+            return self.count_error(told);
+        }
         match self.tally.guess(&self.profile.limits) {
-            Patience::Left => Refusal::CredentialsInvalid,
+            Patience::Left => told,
             Patience::Gone => Refusal::TooManyAuthFailures,
         }
     }

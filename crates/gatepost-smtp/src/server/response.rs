@@ -63,6 +63,7 @@ pub(super) fn is_base64(line: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    // AUTH-11
     #[test]
     fn auth_11_strict_base64() {
         for wire in [

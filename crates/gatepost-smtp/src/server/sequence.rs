@@ -163,6 +163,7 @@ mod tests {
         assert_eq!(standing.allows(verb).err(), refusal, "{verb:?}");
     }
 
+    // LEG-12
     #[test]
     fn rows_10_to_12_and_leg_12_auth() {
         let open = Standing {
@@ -195,6 +196,7 @@ mod tests {
         );
     }
 
+    // AUTH-19, SMTP-13
     #[test]
     fn row_15_auth_19_smtp_13_identity() {
         let open = Standing {
@@ -212,6 +214,7 @@ mod tests {
         );
     }
 
+    // TLS-03, TLS-06, TLS-08, LAYER-04
     #[test]
     fn tls_03_tls_06_tls_08_layer_04_tls() {
         let policy = TlsPolicy::StartTlsRequired;
@@ -266,6 +269,7 @@ mod tests {
         );
     }
 
+    // SMTP-16
     #[test]
     fn smtp_16_the_transaction() {
         let ungreeted = Standing {

@@ -1,3 +1,7 @@
+use std::sync::LazyLock;
+
+use gatepost_sasl::{AwaitResponse, Mechanism, ServerStep};
+
 use super::harness::{Driver, PLAIN_OK, PLAIN_WRONG, codes, legacy, submission};
 use crate::server::{AbortCause, AuthEnd, Profile, SessionEvent, TlsPolicy};
 use crate::{Quirk, QuirkSet, Refusal, ShortId};
@@ -10,6 +14,7 @@ fn auth_ends(driver: &Driver) -> Vec<&AuthEnd> {
     ends.collect()
 }
 
+// LC-01, LC-09
 #[test]
 fn lc_01_to_lc_09_forms_that_succeed() {
     let dialogues: [&[(&str, &str)]; 8] = [
@@ -67,6 +72,7 @@ fn lc_01_to_lc_09_forms_that_succeed() {
     }
 }
 
+// LC-05
 #[test]
 fn lc_05_a_second_try_and_the_events_of_both() {
     let mut driver = Driver::greeted();
@@ -180,6 +186,7 @@ fn row_5_row_14_mechanisms_without_tls() {
     assert_eq!(codes(&driver.say(PLAIN_OK)), ["503 5.5.1"]);
 }
 
+// TLS-06
 #[test]
 fn tls_06_where_tls_is_required_auth_is_not_looked_at() {
     let mut driver = Driver::new(Profile::submission("mail.example.com"), None);
@@ -205,6 +212,7 @@ fn tls_06_where_tls_is_required_auth_is_not_looked_at() {
     assert_eq!((refused, exposed), (2, 2), "CAP-13");
 }
 
+// AUTH-10, AUTH-24
 #[test]
 fn auth_10_auth_24_leaving_an_exchange() {
     let mut driver = Driver::greeted();
@@ -246,6 +254,7 @@ fn auth_10_auth_24_leaving_an_exchange() {
     );
 }
 
+// AUTH-13
 #[test]
 fn auth_13_long_lines() {
     let line = |length: usize| {
@@ -277,6 +286,7 @@ fn auth_13_long_lines() {
     assert_eq!(codes(&driver.say("NOOP")), ["250 2.0.0"]);
 }
 
+// AUTH-15, AUTH-16
 #[test]
 fn auth_15_auth_16_once_and_not_in_a_transaction() {
     let mut driver = Driver::authenticated();
@@ -309,6 +319,7 @@ fn auth_15_auth_16_once_and_not_in_a_transaction() {
     );
 }
 
+// AUTH-18
 #[test]
 fn auth_18_the_fourth_guess_gets_421_in_place_of_535() {
     let mut driver = Driver::greeted();
@@ -321,6 +332,7 @@ fn auth_18_the_fourth_guess_gets_421_in_place_of_535() {
     assert_eq!(auth_ends(&driver).len(), 4);
 }
 
+// AUTH-28, LC-12
 #[test]
 fn auth_28_lc_12_wrapped_base64() {
     let mut driver = Driver::greeted();
@@ -342,6 +354,7 @@ fn auth_28_lc_12_wrapped_base64() {
     );
 }
 
+// LEG-12, LC-18
 #[test]
 fn leg_12_lc_18_auth_after_helo() {
     let mut driver = Driver::legacy();
@@ -366,6 +379,7 @@ fn leg_12_lc_18_auth_after_helo() {
     );
 }
 
+// LC-21
 #[test]
 fn lc_21_the_old_auth_line() {
     let mut driver = Driver::with_quirks(legacy(), QuirkSet::LEGACY.with(Quirk::AuthEqualsLine));
@@ -376,6 +390,7 @@ fn lc_21_the_old_auth_line() {
     );
 }
 
+// LC-35, LC-36
 #[test]
 fn lc_35_lc_36_blind_pipelining() {
     let mut driver = Driver::greeted();
@@ -439,3 +454,84 @@ fn starttls_forgets_the_identity() {
         ["503 5.5.1", "250", "530 5.7.0", "235 2.7.0"]
     );
 }
+
+// CODE-07
+#[test]
+fn rows_16_to_19_code_07_what_is_told_of_an_account() {
+    let plain = |name: &str| {
+        let message = crate::server::response::to_base64(format!("\0{name}\0x").as_bytes());
+        format!("AUTH PLAIN {message}")
+    };
+    let rows = [
+        (
+            "weak",
+            "534 5.7.9 Authentication mechanism is too weak [S.1]\n",
+            None,
+        ),
+        (
+            "transition",
+            "432 4.7.12 A password transition is needed [S.1]\n",
+            None,
+        ),
+        (
+            "disabled",
+            "525 5.7.13 User account disabled [S.1]\n",
+            Some(Refusal::AccountDisabled),
+        ),
+        (
+            "expired",
+            "535 5.7.8 Authentication failed: password expired [S.1]\n",
+            Some(Refusal::PasswordExpired),
+        ),
+    ];
+    for (name, reply, hidden) in rows {
+        let mut driver = Driver::greeted();
+        assert_eq!(driver.say(&plain(name)), reply);
+        let Some(refusal) = hidden else { continue };
+        let mut driver = Driver::legacy();
+        driver.say("EHLO x");
+        let reply = driver.say(&plain(name));
+        assert_eq!(
+            reply, "535 5.7.8 Authentication credentials invalid [S.1]\n",
+            "{name} in clear"
+        );
+        assert_eq!(
+            auth_ends(&driver),
+            [&AuthEnd::Lost(refusal)],
+            "the operator hears the truth"
+        );
+    }
+}
+
+// AUTH-23
+#[test]
+fn auth_23_an_exchange_has_at_most_twenty_rounds() {
+    let mut driver = Driver::legacy();
+    driver.mechanisms = vec![&*ENDLESS];
+    assert_eq!(driver.codes(&["EHLO x", "AUTH X-ENDLESS"]), ["250", "334"]);
+    for _ in 1..20 {
+        assert_eq!(driver.say(""), "334 \n");
+    }
+    assert_eq!(
+        driver.say(""),
+        "501 5.7.0 Authentication exchange too long [S.1]\n"
+    );
+    assert_eq!(
+        auth_ends(&driver),
+        [&AuthEnd::Aborted(AbortCause::TooManyRounds)]
+    );
+}
+
+struct Again;
+
+impl AwaitResponse for Again {
+    fn respond(self: Box<Self>, _: &[u8]) -> ServerStep {
+        ServerStep::Challenge(Vec::new(), self)
+    }
+}
+
+static ENDLESS: LazyLock<Mechanism> = LazyLock::new(|| Mechanism {
+    name: "X-ENDLESS",
+    server: |_, _| ServerStep::Challenge(Vec::new(), Box::new(Again)),
+    ..*super::harness::mechanism("PLAIN")
+});

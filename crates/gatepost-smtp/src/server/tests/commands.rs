@@ -2,6 +2,7 @@ use super::harness::{Driver, codes, legacy, origin, submission};
 use crate::server::{Input, Profile, ServerSession, SessionEvent, TlsPolicy};
 use crate::{Quirk, QuirkSet, Refusal, SessionId, TlsFacts};
 
+// CAP-10
 #[test]
 fn cap_10_what_ehlo_announces() {
     let mut driver = Driver::tls();
@@ -17,6 +18,7 @@ fn cap_10_what_ehlo_announces() {
     );
 }
 
+// LC-19, LC-20
 #[test]
 fn lc_19_lc_20_odd_names() {
     let names = [
@@ -83,6 +85,7 @@ fn simple_commands() {
     assert_eq!(driver.events.len(), 7, "each refusal once");
 }
 
+// AUTH-19
 #[test]
 fn auth_19_what_may_come_before_auth() {
     let mut driver = Driver::greeted();
@@ -107,6 +110,7 @@ fn auth_19_what_may_come_before_auth() {
     assert_eq!(driver.codes(&lines), expected);
 }
 
+// SMTP-06, EOL-09
 #[test]
 fn smtp_06_eol_09_lines_that_cannot_be_read() {
     let mut driver = Driver::greeted();
@@ -130,6 +134,7 @@ fn smtp_06_eol_09_lines_that_cannot_be_read() {
     assert!(driver.closed);
 }
 
+// EOL-06
 #[test]
 fn eol_06_bare_line_feeds() {
     let mut driver = Driver::legacy();
@@ -147,6 +152,7 @@ fn eol_06_bare_line_feeds() {
     assert_eq!(codes(&driver.send(b"EHLO scanner\n")), ["500 5.5.2"]);
 }
 
+// SMTP-15
 #[test]
 fn smtp_15_twenty_errors_then_421() {
     let mut driver = Driver::greeted();
@@ -171,6 +177,7 @@ fn t_37_commands_for_ever() {
     }
 }
 
+// LC-39, LC-38
 #[test]
 fn lc_39_http_and_lc_38_tls_on_the_port() {
     let mut driver = Driver::legacy();
@@ -190,6 +197,7 @@ fn lc_39_http_and_lc_38_tls_on_the_port() {
     assert_eq!(refusal, b"554 5.7.0 TLS required on this port [S.1]\r\n");
 }
 
+// SMTP-01
 #[test]
 fn smtp_01_who_talks_before_the_greeting_is_heard_behind_it() {
     let mut session = ServerSession::new(
@@ -205,6 +213,7 @@ fn smtp_01_who_talks_before_the_greeting_is_heard_behind_it() {
     );
 }
 
+// TLS-02, TLS-04
 #[test]
 fn tls_02_tls_04_t_31_starttls() {
     let driver = || {
@@ -241,6 +250,7 @@ fn tls_02_tls_04_t_31_starttls() {
     }
 }
 
+// TLS-04
 #[test]
 fn tls_04_a_handshake_that_came_early_is_handed_over() {
     let mut driver = Driver::new(submission(), None);
@@ -258,6 +268,7 @@ fn tls_04_a_handshake_that_came_early_is_handed_over() {
     );
 }
 
+// TLS-08
 #[test]
 fn tls_08_starttls_ends_the_transaction() {
     let mut driver = Driver::new(

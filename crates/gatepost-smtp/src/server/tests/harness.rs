@@ -245,8 +245,16 @@ fn directory(question: &Question) -> gatepost_sasl::Answer {
             }))
         }
         ("down", _) => gatepost_sasl::Answer::Unavailable,
+        ("disabled", b"x") => refused(SaslRefusal::AccountDisabled),
+        ("expired", b"x") => refused(SaslRefusal::PasswordExpired),
+        ("weak", _) => refused(SaslRefusal::MechanismTooWeak),
+        ("transition", _) => refused(SaslRefusal::TransitionNeeded),
         _ => gatepost_sasl::Answer::Verdict(Verdict::Refused(SaslRefusal::CredentialsInvalid)),
     }
+}
+
+fn refused(refusal: SaslRefusal) -> gatepost_sasl::Answer {
+    gatepost_sasl::Answer::Verdict(Verdict::Refused(refusal))
 }
 
 /// Code and enhanced code of each reply, one entry per reply.

@@ -75,6 +75,7 @@ fn seal(plain: &str) -> Vec<u8> {
     wire
 }
 
+// LAYER-02, LAYER-03
 #[test]
 fn layer_02_layer_03_switched_on_in_the_middle_of_a_buffer() {
     let mut input = b"EHLO x\r\nAUTH X-LAYERED\r\nYQ==\r\n\r\n".to_vec();
@@ -129,6 +130,7 @@ fn layer_02_layer_03_switched_on_in_the_middle_of_a_buffer() {
     }
 }
 
+// LAYER-05
 #[test]
 fn layer_05_an_undecodable_buffer_ends_the_session() {
     let mut driver = Driver::legacy();
@@ -141,6 +143,7 @@ fn layer_05_an_undecodable_buffer_ends_the_session() {
     );
 }
 
+// AUTH-20, LC-30
 #[test]
 fn auth_20_lc_30_final_data_is_acknowledged_by_an_empty_line() {
     let in_final = || {

@@ -52,6 +52,7 @@ fn one_message_after_another() {
     );
 }
 
+// LC-22, LC-23
 #[test]
 fn lc_22_lc_23_forms_of_mail_and_rcpt() {
     let rows = [
@@ -95,6 +96,7 @@ fn lc_22_lc_23_forms_of_mail_and_rcpt() {
     }
 }
 
+// SMTP-04, SMTP-05, SMTP-10, SIZE-01
 #[test]
 fn smtp_04_smtp_05_smtp_10_size_01_t_36_refused_forms() {
     let rows = [
@@ -146,6 +148,7 @@ fn smtp_04_smtp_05_smtp_10_size_01_t_36_refused_forms() {
     );
 }
 
+// SMTP-08, SMTP-16
 #[test]
 fn smtp_08_smtp_16_recipients() {
     let mut driver = Driver::authenticated();
@@ -246,6 +249,7 @@ fn a_refused_message_is_read_to_its_end_and_no_further() {
     assert!(driver.body.is_empty());
 }
 
+// SIZE-01
 #[test]
 fn size_01_the_real_size_counts() {
     let limits = Limits::default();
@@ -283,6 +287,7 @@ fn size_01_the_real_size_counts() {
     );
 }
 
+// LC-17
 #[test]
 fn lc_17_smuggling_is_one_message() {
     for middle in [
@@ -310,6 +315,7 @@ fn lc_17_smuggling_is_one_message() {
     }
 }
 
+// EOL-02
 #[test]
 fn eol_02_reject() {
     let reject = || {
@@ -330,6 +336,7 @@ fn eol_02_reject() {
     assert!(driver.committed.is_empty() && driver.events.contains(&SessionEvent::TransactionReset));
 }
 
+// EOL-05, LC-16
 #[test]
 fn eol_05_lc_16_a_device_that_knows_no_cr() {
     let scan = b"Subject: scan\n\nbody\n.\n";
@@ -346,6 +353,7 @@ fn eol_05_lc_16_a_device_that_knows_no_cr() {
     assert_eq!(message(&driver), ("Subject: scan\r\n", "body\r\n"));
 }
 
+// SUBM-10
 #[test]
 fn subm_10_messages_without_a_body_or_headers() {
     let rows: [(&[u8], &str, &str); 4] = [
@@ -365,6 +373,7 @@ fn subm_10_messages_without_a_body_or_headers() {
     }
 }
 
+// LC-26
 #[test]
 fn row_15_lc_26_mail_before_and_after_auth() {
     let mut driver = Driver::greeted();
@@ -383,4 +392,32 @@ fn row_15_lc_26_mail_before_and_after_auth() {
         ["250", "530 5.7.0"],
         "LC-46"
     );
+}
+
+#[test]
+fn t_36_no_control_character_comes_through_any_field() {
+    for evil in ["\r", "\n", "\0", "\u{1b}", "\u{7f}", "\u{80}", "\u{2028}"] {
+        let xtext = crate::xtext::encode(evil);
+        let lines = [
+            format!("MAIL FROM:<a{evil}b@example.com>"),
+            format!("MAIL FROM:<\"a{evil}b\"@example.com>"),
+            format!("MAIL FROM:<\"a\\{evil}b\"@example.com>"),
+            format!("MAIL FROM:<a@ex{evil}ample.com>"),
+            format!("MAIL FROM:<a@b> AUTH=a{xtext}@example.com"),
+            format!("MAIL FROM:<a@b> AUTH=\"a{xtext}\"@example.com"),
+        ];
+        for line in lines {
+            let mut driver = Driver::authenticated();
+            let replies = codes(&driver.say(&line));
+            assert!(
+                replies.iter().all(|reply| reply.starts_with('5')),
+                "{line:?}: {replies:?}"
+            );
+            assert_eq!(
+                codes(&driver.say("RCPT TO:<a@b>")),
+                ["503 5.5.1"],
+                "{line:?}: no transaction began"
+            );
+        }
+    }
 }

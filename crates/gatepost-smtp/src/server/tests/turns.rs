@@ -20,6 +20,7 @@ const REQUESTS: [&str; 9] = [
     "EHLO", "AUTH", "SASL", "MAIL", "RCPT", "RCPT", "CONTENT", "HEADERS", "COMMIT",
 ];
 
+// PIPE-01
 #[test]
 fn pipe_01_late_answers_to_every_request_keep_the_order() {
     let mut driver = Driver::tls();
@@ -106,6 +107,7 @@ fn answers_that_do_not_fit() {
     assert_eq!(codes(&driver.hear()), ["451 4.3.0"]);
 }
 
+// AUTH-23
 #[test]
 fn auth_23_silence_of_the_client() {
     let mut driver = Driver::authenticated();
@@ -127,6 +129,7 @@ fn auth_23_silence_of_the_client() {
     assert!(matches!(&driver.events[..], [SessionEvent::AuthEnded { end, .. }] if *end == aborted));
 }
 
+// AUTH-23
 #[test]
 fn auth_23_an_exchange_takes_ten_minutes_at_most() {
     let mut driver = Driver::greeted();
@@ -149,6 +152,7 @@ fn a_message_that_stands_still() {
     assert!(driver.events.contains(&SessionEvent::TransactionReset) && driver.committed.is_empty());
 }
 
+// SMTP-09
 #[test]
 fn smtp_09_silence_of_the_program() {
     let rows = [
@@ -231,6 +235,7 @@ fn end_of_input_while_an_answer_is_awaited() {
     assert!(driver.closed && driver.committed.len() == 1);
 }
 
+// SMTP-18
 #[test]
 fn smtp_18_a_message_without_its_end_is_dropped() {
     let mut driver = Driver::authenticated();
