@@ -1,5 +1,6 @@
 //! Delivery against a next hop that does what a test says, over real sockets and a real queue.
 
+mod faulty_queue;
 mod smarthost;
 mod world;
 
@@ -154,6 +155,35 @@ async fn a_refused_recipient_is_returned_to_the_sender() {
             && !notice.contains("you@next"),
         "{notice}"
     );
+    world.stop().await;
+}
+
+// T-45: "1,000 failing recipients → 1 DSN", over as many transactions as it takes.
+#[tokio::test]
+async fn one_notice_tells_of_all_that_failed_together() {
+    let hop = Smarthost::start(|line| {
+        line.starts_with("RCPT")
+            .then(|| "550 5.1.1 No\r\n".to_owned())
+    })
+    .await;
+    let mut world = World::start(|_| vec![capture_notices(), route_to(&[hop.port()])]);
+    let recipients: Vec<String> = (0..250)
+        .map(|number| format!("x{number}@next.example"))
+        .collect();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    world.submit("me@own.example", &recipients, BODY).await;
+    assert_eq!(
+        world.attempt("x249@next.example").await.outcome,
+        DeliveryOutcome::Bounced
+    );
+    let (_, notice) = world.only_captured().await;
+    assert_eq!(notice.matches("Action: failed\r\n").count(), 250);
+    let transactions = hop
+        .lines()
+        .iter()
+        .filter(|line| line.starts_with("MAIL"))
+        .count();
+    assert_eq!(transactions, 3, "a hundred recipients each");
     world.stop().await;
 }
 

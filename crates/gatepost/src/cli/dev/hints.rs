@@ -36,6 +36,14 @@ impl fmt::Display for Hints<'_> {
         writeln!(f, "  legacy     {legacy}  (clear text, every mechanism)")?;
         writeln!(f, "  CA         {ca}\n")?;
         writeln!(f, "Send a message by pasting one of these:\n")?;
+        let program = std::env::args()
+            .next()
+            .unwrap_or_else(|| "gatepost".to_owned());
+        writeln!(
+            f,
+            "  echo {password} | {} send {smtp} --ca {ca} --user {ACCOUNT} --password-stdin --to you@example.com",
+            quoted(&program)
+        )?;
         writeln!(
             f,
             "  printf 'From: {ACCOUNT}\\nTo: you@example.com\\nSubject: Hello\\n\\nIt works.\\n' | curl --ssl-reqd --cacert {ca} \

@@ -56,14 +56,19 @@ impl Smarthost {
 
     /// One that says nothing to `verb` until [`Self::go_on`].
     pub(super) async fn start_held(verb: &'static str) -> Self {
-        Self::serve(
-            Heard {
-                held: Some(verb),
-                ..Heard::default()
-            },
-            Arc::new(|_: &str, _| None),
-        )
-        .await
+        Self::start_held_and(verb, |_| None).await
+    }
+
+    /// The same, with a script.
+    pub(super) async fn start_held_and(
+        verb: &'static str,
+        script: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        let heard = Heard {
+            held: Some(verb),
+            ..Heard::default()
+        };
+        Self::serve(heard, Arc::new(move |line: &str, _| script(line))).await
     }
 
     async fn serve(heard: Heard, script: Arc<Script>) -> Self {

@@ -1,6 +1,7 @@
 //! A queue, delivery running on it, and the events it tells.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +15,9 @@ use gatepost::observe::event::{DeliveryAttempt, Event, Fault};
 use gatepost::observe::{Observer, Sink};
 use gatepost::policy::actor::Actor;
 use gatepost::policy::relay::{self, RelayGrants};
+use gatepost::queue::engine::Engine;
+use gatepost::queue::spool::Spool;
+use gatepost::queue::storage::FileStorage;
 use gatepost::queue::{
     AuthFacts, EntryState, Envelope, ListQuery, Queue, QueueId, SpoolOptions, SubmissionFacts,
 };
@@ -117,22 +121,24 @@ impl World {
         adjust: impl FnOnce(&mut RetrySchedule),
         routes: impl FnOnce(&Path) -> Vec<Route>,
     ) -> Self {
+        Self::start_on(|spool| Arc::new(spool), adjust, routes)
+    }
+
+    /// On an engine made of the real one.
+    pub(super) fn start_on(
+        engine: impl FnOnce(Spool) -> Arc<dyn Engine>,
+        adjust: impl FnOnce(&mut RetrySchedule),
+        routes: impl FnOnce(&Path) -> Vec<Route>,
+    ) -> Self {
         let directory = fresh_directory();
         let options = SpoolOptions {
             segment_octets: 1 << 20,
             pause_after_drop: Duration::from_millis(20),
             ..SpoolOptions::default()
         };
-        let (queue, _) = Queue::open(&directory.0.join("queue"), options).unwrap();
-        Self::start_on(queue, directory, adjust, routes)
-    }
-
-    fn start_on(
-        queue: Queue,
-        directory: Directory,
-        adjust: impl FnOnce(&mut RetrySchedule),
-        routes: impl FnOnce(&Path) -> Vec<Route>,
-    ) -> Self {
+        let storage = FileStorage::open(&directory.0.join("queue")).unwrap();
+        let (spool, _) = Spool::open(Arc::new(storage), options).unwrap();
+        let queue = Queue::with_engine(engine(spool));
         let mut retry = RetrySchedule {
             first: Duration::from_millis(20),
             ..RetrySchedule::default()
@@ -165,6 +171,17 @@ impl World {
 
     /// Queues a message as an authenticated session would.
     pub(super) async fn submit(&self, from: &str, to: &[&str], content: &str) -> QueueId {
+        self.submit_telling(from, to, content, |_| {}).await
+    }
+
+    /// The same, telling the id before the message is committed.
+    pub(super) async fn submit_telling(
+        &self,
+        from: &str,
+        to: &[&str],
+        content: &str,
+        tell: impl FnOnce(QueueId),
+    ) -> QueueId {
         let identity = identity();
         let actor = Actor {
             identity: &identity,
@@ -196,6 +213,7 @@ impl World {
             body_8bit: !content.is_ascii(),
             smtputf8: false,
         });
+        tell(draft.id());
         let (headers, body) = content.split_once("\r\n\r\n").unwrap();
         draft.set_headers(format!("{headers}\r\n\r\n").into_bytes());
         draft.append(body.as_bytes()).await.unwrap();
