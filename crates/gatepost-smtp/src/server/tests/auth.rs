@@ -14,7 +14,7 @@ fn auth_ends(driver: &Driver) -> Vec<&AuthEnd> {
     ends.collect()
 }
 
-// LC-01, LC-09
+// LC-01, LC-09, AUTH-01, AUTH-02, AUTH-03, AUTH-04, AUTH-07, AUTH-12, CODE-08, LEG-02, LEG-03, LEG-04
 #[test]
 fn lc_01_to_lc_09_forms_that_succeed() {
     let dialogues: [&[(&str, &str)]; 8] = [
@@ -95,6 +95,7 @@ fn lc_05_a_second_try_and_the_events_of_both() {
     );
 }
 
+// AUTH-05, AUTH-09, AUTH-11, AUTH-17, CODE-09
 #[test]
 fn the_table_of_auth_events_on_the_wire() {
     let rows = [
@@ -144,6 +145,11 @@ fn the_table_of_auth_events_on_the_wire() {
             "501 5.5.2 Malformed authentication response [S.1]\n",
         ),
         (
+            "AUTH-05",
+            "AUTH PLAIN =",
+            "535 5.7.8 Authentication credentials invalid [S.1]\n",
+        ),
+        (
             "LC-45",
             "AUTH PLAIN AAA=",
             "535 5.7.8 Authentication credentials invalid [S.1]\n",
@@ -161,6 +167,7 @@ fn the_table_of_auth_events_on_the_wire() {
     }
 }
 
+// CODE-05, CAP-03
 #[test]
 fn row_5_row_14_mechanisms_without_tls() {
     let mut driver = Driver::new(submission(), None);
@@ -186,7 +193,7 @@ fn row_5_row_14_mechanisms_without_tls() {
     assert_eq!(codes(&driver.say(PLAIN_OK)), ["503 5.5.1"]);
 }
 
-// TLS-06
+// TLS-06, CAP-13
 #[test]
 fn tls_06_where_tls_is_required_auth_is_not_looked_at() {
     let mut driver = Driver::new(Profile::submission("mail.example.com"), None);
@@ -212,7 +219,7 @@ fn tls_06_where_tls_is_required_auth_is_not_looked_at() {
     assert_eq!((refused, exposed), (2, 2), "CAP-13");
 }
 
-// AUTH-10, AUTH-24
+// AUTH-10, AUTH-24, PIPE-03, LEG-16
 #[test]
 fn auth_10_auth_24_leaving_an_exchange() {
     let mut driver = Driver::greeted();
@@ -254,7 +261,7 @@ fn auth_10_auth_24_leaving_an_exchange() {
     );
 }
 
-// AUTH-13
+// AUTH-13, LEG-19
 #[test]
 fn auth_13_long_lines() {
     let line = |length: usize| {
@@ -286,7 +293,7 @@ fn auth_13_long_lines() {
     assert_eq!(codes(&driver.say("NOOP")), ["250 2.0.0"]);
 }
 
-// AUTH-15, AUTH-16
+// AUTH-15, AUTH-16, CAP-04, SMTP-03, LEG-14
 #[test]
 fn auth_15_auth_16_once_and_not_in_a_transaction() {
     let mut driver = Driver::authenticated();
@@ -354,7 +361,7 @@ fn auth_28_lc_12_wrapped_base64() {
     );
 }
 
-// LEG-12, LC-18
+// LEG-12, LC-18, CAP-11
 #[test]
 fn leg_12_lc_18_auth_after_helo() {
     let mut driver = Driver::legacy();
@@ -390,7 +397,7 @@ fn lc_21_the_old_auth_line() {
     );
 }
 
-// LC-35, LC-36
+// LC-35, LC-36, LEG-15
 #[test]
 fn lc_35_lc_36_blind_pipelining() {
     let mut driver = Driver::greeted();

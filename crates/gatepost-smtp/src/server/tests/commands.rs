@@ -18,7 +18,7 @@ fn cap_10_what_ehlo_announces() {
     );
 }
 
-// LC-19, LC-20
+// LC-19, LC-20, SMTP-02
 #[test]
 fn lc_19_lc_20_odd_names() {
     let names = [
@@ -54,6 +54,7 @@ fn lc_19_lc_20_odd_names() {
     assert_eq!(codes(&Driver::tls().say("EHLO ")), ["501 5.5.4"]);
 }
 
+// SMTP-13, SMTP-20, CODE-01
 #[test]
 fn simple_commands() {
     let mut driver = Driver::authenticated();

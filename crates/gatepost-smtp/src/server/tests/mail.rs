@@ -30,6 +30,7 @@ fn message(driver: &Driver) -> (&str, &str) {
     )
 }
 
+// ESC-01, SMTP-17
 #[test]
 fn one_message_after_another() {
     let mut driver = Driver::authenticated();
@@ -52,7 +53,7 @@ fn one_message_after_another() {
     );
 }
 
-// LC-22, LC-23
+// LC-22, LC-23, MPAR-01, MIME-01
 #[test]
 fn lc_22_lc_23_forms_of_mail_and_rcpt() {
     let rows = [
