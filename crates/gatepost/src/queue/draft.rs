@@ -119,7 +119,7 @@ impl Draft {
         };
         let message = NewMessage {
             id: self.id,
-            envelope: self.envelope.clone(),
+            envelope: std::mem::take(&mut self.envelope),
             recipients,
             disposition: self.disposition,
             headers: std::mem::take(&mut self.headers),

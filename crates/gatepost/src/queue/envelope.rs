@@ -24,6 +24,19 @@ pub struct Envelope {
     pub smtputf8: bool,
 }
 
+impl Default for Envelope {
+    /// The envelope of a notice of our own: null reverse-path, submitter unknown.
+    fn default() -> Self {
+        Self {
+            reverse_path: ReversePath::Null,
+            submitter: Submitter::Unknown,
+            submission: SubmissionFacts::default(),
+            body_8bit: false,
+            smtputf8: false,
+        }
+    }
+}
+
 /// How a message came here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -126,11 +126,9 @@ impl Header {
     }
 }
 
-/// Finds the next place in `octets` where a record of the segment may begin, from `from` on.
-pub(super) fn find_magic(octets: &[u8], from: usize) -> Option<usize> {
-    let rest = octets.get(from..)?;
-    let place = rest.windows(MAGIC.len()).position(|four| four == MAGIC)?;
-    Some(from + place)
+/// Finds the first place in `octets` where a record may begin.
+pub(super) fn find_magic(octets: &[u8]) -> Option<usize> {
+    memchr::memmem::find(octets, &MAGIC)
 }
 
 /// Where a large body is.

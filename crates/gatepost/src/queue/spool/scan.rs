@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
             let Some(octets) = self.window_at(offset)? else {
                 return Ok(None);
             };
-            let candidate = record::find_magic(octets, 0);
+            let candidate = record::find_magic(octets);
             let length = octets.len() as u64;
             let Some(place) = candidate else {
                 // The last three octets may begin a header that the window cuts.
