@@ -1,4 +1,5 @@
-//! Command lines: verb and argument (RFC 5321 §4.1.1). Verbs are read in any case; arguments are left as they are.
+//! Command lines: verb and argument (RFC 5321 §4.1.1). Verbs are read in any case; arguments are
+//! left as they are.
 
 use crate::quirk::{Quirk, QuirkSet};
 use crate::reply::Refusal;
@@ -141,7 +142,8 @@ impl<'a> AuthArgument<'a> {
     }
 }
 
-/// RFC 4422 §3.1: 1 to 20 characters of A-Z, 0-9, hyphen and underscore; taken in any case (AUTH-01).
+/// RFC 4422 §3.1: 1 to 20 characters of A-Z, 0-9, hyphen and underscore; taken in any case
+/// (AUTH-01).
 fn mechanism_name(word: &[u8]) -> Option<&str> {
     let plain = word
         .iter()

@@ -1,14 +1,16 @@
 //! Octets behind DATA → message: dot-unstuffing, line ends, and the one and only end of data.
 //!
-//! States: at the start of a line, inside one, behind CRs whose LF may follow, behind a dot that began a line, ended.
+//! States: at the start of a line, inside one, behind CRs whose LF may follow, behind a dot that
+//! began a line, ended.
 //!
-//! A line ends in CRLF; LF and CR alone (and CRs before CRLF) are *bare* line ends, which become CRLF. Data ends at a
-//! line that is a lone dot, if this line *and the one before it* end in CRLF, and nowhere else. A lone dot beside a bare
-//! line end is dropped: it is neither the end nor content, so that no other reader of the message can take it for an end
-//! (EOL-01..03, as Postfix `smtpd_forbid_bare_newline = normalize`). Every other line that begins with a dot loses it.
+//! A line ends in CRLF; LF and CR alone (and CRs before CRLF) are *bare* line ends, which become
+//! CRLF. Data ends at a line that is a lone dot, if this line *and the one before it* end in CRLF,
+//! and nowhere else. A lone dot beside a bare line end is dropped: it is neither the end nor
+//! content, so that no other reader of the message can take it for an end (EOL-01..03, as Postfix
+//! `smtpd_forbid_bare_newline = normalize`). Every other line that begins with a dot loses it.
 //!
-//! A first line `From ` (with any number of `>` before it) becomes `X-Mailbox-Line:`, and white space before the first
-//! header field gets an empty line before it (EOL-03).
+//! A first line `From ` (with any number of `>` before it) becomes `X-Mailbox-Line:`, and white
+//! space before the first header field gets an empty line before it (EOL-03).
 //!
 //! Streaming: what is not changed is copied in runs across lines; nothing is buffered.
 //!
@@ -66,7 +68,8 @@ enum State {
 }
 
 impl DataDecoder {
-    /// `lf_end_of_data`: LF.LF ends a message that has LF alone everywhere, if nothing follows it (EOL-05).
+    /// `lf_end_of_data`: LF.LF ends a message that has LF alone everywhere, if nothing follows it
+    /// (EOL-05).
     pub(crate) fn new(lf_end_of_data: bool) -> Self {
         Self {
             state: State::LineStart,
@@ -133,7 +136,8 @@ impl DataDecoder {
         used
     }
 
-    /// Copies whole lines as long as they end in CRLF and begin with no dot. Returns how many octets it took.
+    /// Copies whole lines as long as they end in CRLF and begin with no dot. Returns how many
+    /// octets it took.
     fn run(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
         self.state = State::Inside;
         let mut position = 0;
@@ -222,7 +226,8 @@ impl DataDecoder {
 /// The rules for the first line, applied to decoded octets.
 #[derive(Clone, Copy, Debug)]
 enum Preamble {
-    /// At the beginning of a line: this many `>`, then this many characters of `From `, are held back.
+    /// At the beginning of a line: this many `>`, then this many characters of `From `, are held
+    /// back.
     Held { angles: usize, matched: usize },
     /// Inside a line that was renamed.
     MailboxLine,

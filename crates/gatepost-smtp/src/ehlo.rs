@@ -1,4 +1,5 @@
-//! The reply to EHLO: our name and what we can do (RFC 5321 §4.1.1.1). Only what exists is announced (CAP-10).
+//! The reply to EHLO: our name and what we can do (RFC 5321 §4.1.1.1). Only what exists is
+//! announced (CAP-10).
 
 use std::io::Write as _;
 
@@ -44,7 +45,8 @@ impl Announcement<'_> {
     }
 }
 
-/// What a client of the `AUTH=` age can know: mechanisms that show the password, or in which the server speaks first.
+/// What a client of the `AUTH=` age can know: mechanisms that show the password, or in which the
+/// server speaks first.
 fn is_old(mechanism: &Mechanism) -> bool {
     mechanism.exposes_password || mechanism.initial_response == InitialResponse::Refused
 }

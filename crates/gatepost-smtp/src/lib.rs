@@ -1,12 +1,13 @@
 //! SMTP submission sessions, server and client, without I/O.
 //!
-//! [`server::ServerSession`] takes octets and facts and gives back octets and requests. There is no socket, clock, random
-//! number or log in this crate: whole dialogues run in microseconds, and every state can be reached by a test.
+//! [`server::ServerSession`] takes octets and facts and gives back octets and requests. There is no
+//! socket, clock, random number or log in this crate: whole dialogues run in microseconds, and
+//! every state can be reached by a test.
 //!
 //! [`client::ClientSession`] is the same from the other side.
 //!
-//! The grammar that both sides share stands beside them: [`reply`] (the only home of reply codes), [`path`], [`params`],
-//! [`xtext`], [`trace`] and [`quirk`].
+//! The grammar that both sides share stands beside them: [`reply`] (the only home of reply codes),
+//! [`path`], [`params`], [`xtext`], [`trace`] and [`quirk`].
 //!
 //! Standards: RFC 5321, RFC 6409, RFC 4954, RFC 3207, RFC 2920, RFC 1870, RFC 6152, RFC 2034.
 #![cfg_attr(

@@ -1,8 +1,9 @@
 //! Octets → lines, with limits. States: collecting, skipping a line that is too long.
 //!
-//! A line ends in CRLF or in a lone LF; which of them is said, and the caller decides whether a lone LF is tolerated
-//! (EOL-06). A line beyond its limit is swallowed to its end and reported once, so that the session stays in step
-//! (SMTP-06, AUTH-13). Nothing is copied here and no octet is looked at twice, however small the pieces it comes in.
+//! A line ends in CRLF or in a lone LF; which of them is said, and the caller decides whether a
+//! lone LF is tolerated (EOL-06). A line beyond its limit is swallowed to its end and reported
+//! once, so that the session stays in step (SMTP-06, AUTH-13). Nothing is copied here and no octet
+//! is looked at twice, however small the pieces it comes in.
 
 use memchr::memchr;
 

@@ -1,7 +1,7 @@
 //! Parameters of MAIL and RCPT, and the submitter.
 //!
-//! `key[=value]`, keys in any case, an unknown key is [`ParamFault::Unknown`], a bad value or a key given twice is
-//! [`ParamFault::Syntax`] (SMTP-05).
+//! `key[=value]`, keys in any case, an unknown key is [`ParamFault::Unknown`], a bad value or a key
+//! given twice is [`ParamFault::Syntax`] (SMTP-05).
 //!
 //! Standards: RFC 5321 §4.1.1.11, RFC 1870, RFC 6152, RFC 4954 §5.
 
@@ -39,7 +39,8 @@ pub enum Body {
     EightBitMime,
 }
 
-/// Value of `AUTH=`: who submitted the message first (RFC 4954 §5). Displayed decoded; on the wire it is [`Self::to_xtext`].
+/// Value of `AUTH=`: who submitted the message first (RFC 4954 §5). Displayed decoded; on the wire
+/// it is [`Self::to_xtext`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Submitter {
     /// `<>`: not known, or not to be believed.
@@ -57,7 +58,8 @@ impl Submitter {
         }
     }
 
-    /// Reads the parameter's value: xtext of `<>` or of a mailbox (MPAR-02). curl's brackets are stripped (MPAR-03).
+    /// Reads the parameter's value: xtext of `<>` or of a mailbox (MPAR-02). curl's brackets are
+    /// stripped (MPAR-03).
     fn from_xtext(value: &str, quirks: &mut QuirkSet) -> Result<Self, ParamFault> {
         let decoded = xtext::decode(value).map_err(|_| ParamFault::Syntax)?;
         let decoded = std::str::from_utf8(&decoded).map_err(|_| ParamFault::Syntax)?;

@@ -1,11 +1,12 @@
 //! Addresses of the envelope: [`Address`], [`ReversePath`], [`ForwardPath`].
 //!
-//! Values exist only by parsing and hold no control characters, no line ends and nothing outside ASCII, so that nothing
-//! downstream needs to escape them again (T-36). A quoted local part is kept in its shortest form: `"fred"@example.com`
-//! and `fred@example.com` are the same value. Domains compare without regard to case; local parts compare exactly.
+//! Values exist only by parsing and hold no control characters, no line ends and nothing outside
+//! ASCII, so that nothing downstream needs to escape them again (T-36). A quoted local part is kept
+//! in its shortest form: `"fred"@example.com` and `fred@example.com` are the same value. Domains
+//! compare without regard to case; local parts compare exactly.
 //!
-//! The parser of MAIL and RCPT arguments tolerates what the field sends (SMTP-04): space before the path, missing
-//! brackets, source routes, trailing dots. What it tolerated is returned as quirks.
+//! The parser of MAIL and RCPT arguments tolerates what the field sends (SMTP-04): space before the
+//! path, missing brackets, source routes, trailing dots. What it tolerated is returned as quirks.
 //!
 //! Standards: RFC 5321 §4.1.2, §4.1.3, §4.5.3.1.
 
@@ -44,7 +45,8 @@ impl fmt::Display for AddressFault {
 
 impl std::error::Error for AddressFault {}
 
-/// A mailbox: local part and domain (or address literal). Displayed as on the wire, without angle brackets.
+/// A mailbox: local part and domain (or address literal). Displayed as on the wire, without angle
+/// brackets.
 #[derive(Clone)]
 pub struct Address {
     text: Box<str>,
@@ -267,7 +269,8 @@ fn closing_bracket(text: &str) -> Option<usize> {
     None
 }
 
-/// Splits the local part off, in its shortest form. Dots are taken as they come: `a..b@` and `a.@` exist.
+/// Splits the local part off, in its shortest form. Dots are taken as they come: `a..b@` and `a.@`
+/// exist.
 fn split_local(text: &str) -> Option<(String, &str)> {
     if let Some(quoted) = text.strip_prefix('"') {
         let (content, rest) = unquote(quoted)?;

@@ -1,7 +1,8 @@
 //! Quirks: each tolerated oddity of clients has a name, the product that needs it, and a switch.
 //!
-//! Some quirks change nothing that a strict peer could notice and are always tolerated; they are only reported. The
-//! others are tolerated when they are in the listener's [`QuirkSet`]. A session reports each quirk once.
+//! Some quirks change nothing that a strict peer could notice and are always tolerated; they are
+//! only reported. The others are tolerated when they are in the listener's [`QuirkSet`]. A session
+//! reports each quirk once.
 
 use std::fmt;
 
@@ -25,7 +26,8 @@ macro_rules! quirks {
 }
 
 quirks! {
-    /// Switch: announce `250-AUTH=LOGIN PLAIN` before the proper line, for Outlook up to 2003 (CAP-05, LC-21).
+    /// Switch: announce `250-AUTH=LOGIN PLAIN` before the proper line, for Outlook up to 2003
+    /// (CAP-05, LC-21).
     AuthEqualsLine "auth-equals-line";
     /// Switch: AUTH after HELO, for IP cameras (LEG-12, LC-18).
     AuthAfterHelo "auth-after-helo";
@@ -33,7 +35,8 @@ quirks! {
     EmptyHeloName "empty-helo-name";
     /// Switch: command lines that end in LF alone, for devices (EOL-06, LC-16).
     BareLineFeed "bare-line-feed";
-    /// Switch: data that ends in LF.LF when the whole message had LF alone, for devices (EOL-05, LC-16).
+    /// Switch: data that ends in LF.LF when the whole message had LF alone, for devices (EOL-05,
+    /// LC-16).
     LineFeedEndOfData "line-feed-end-of-data";
     /// Switch: MAIL and RCPT parameters after HELO (SMTP-05).
     ParametersAfterHelo "parameters-after-helo";
@@ -80,8 +83,8 @@ impl QuirkSet {
     /// What ports 587 and 465 tolerate.
     pub const SUBMISSION: Self = Self::NONE.with(Quirk::BareLineFeed);
 
-    /// What a legacy listener tolerates besides. [`Quirk::LineFeedEndOfData`] and [`Quirk::AuthEqualsLine`] are
-    /// switched on one by one.
+    /// What a legacy listener tolerates besides. [`Quirk::LineFeedEndOfData`] and
+    /// [`Quirk::AuthEqualsLine`] are switched on one by one.
     pub const LEGACY: Self = Self::SUBMISSION
         .with(Quirk::AuthAfterHelo)
         .with(Quirk::EmptyHeloName)

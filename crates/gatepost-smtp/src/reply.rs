@@ -1,12 +1,12 @@
 //! Replies: the only home of reply codes and enhanced status codes.
 //!
-//! Two closed tables say everything a server can answer: [`Refusal`] (every "no", 4yz and 5yz) and [`Positive`] (every
-//! "yes" and "go on", 2yz and 3yz). The rest of the program names causes; the numbers stand here and nowhere else.
-//! [`Reply`] is a reply as read from a peer, [`ReplyCode`] and [`EnhancedCode`] are its parts, with the questions a
-//! client asks of them.
+//! Two closed tables say everything a server can answer: [`Refusal`] (every "no", 4yz and 5yz) and
+//! [`Positive`] (every "yes" and "go on", 2yz and 3yz). The rest of the program names causes; the
+//! numbers stand here and nowhere else. [`Reply`] is a reply as read from a peer, [`ReplyCode`] and
+//! [`EnhancedCode`] are its parts, with the questions a client asks of them.
 //!
-//! Enhanced codes stand on every line of a 2yz, 4yz and 5yz reply after EHLO, never on the greeting, the replies to
-//! EHLO and HELO, or a 3yz reply (RFC 2034 §4).
+//! Enhanced codes stand on every line of a 2yz, 4yz and 5yz reply after EHLO, never on the
+//! greeting, the replies to EHLO and HELO, or a 3yz reply (RFC 2034 §4).
 //!
 //! Standards: RFC 5321 §4.2, RFC 2034, RFC 3463, RFC 4954 §6, RFC 5248, RFC 6409.
 
@@ -24,7 +24,8 @@ pub use refusal::Refusal;
 pub struct Reply {
     /// The three digits.
     pub code: ReplyCode,
-    /// The enhanced status code, if the first line began with one whose class fits `code` (RFC 2034 §4).
+    /// The enhanced status code, if the first line began with one whose class fits `code` (RFC 2034
+    /// §4).
     pub enhanced: Option<EnhancedCode>,
     /// The text of every line, without code, separator, enhanced code and line end. Never empty.
     pub lines: Vec<Cow<'static, str>>,
@@ -96,7 +97,8 @@ impl ReplyCode {
     pub const CREDENTIALS_INVALID: Self = Self(535);
     /// The mechanism needs encryption (RFC 4954 §6, historic).
     pub const ENCRYPTION_REQUIRED: Self = Self(538);
-    /// Storage allocation exceeded; to RCPT it means [`Self::INSUFFICIENT_STORAGE`] (RFC 5321 §4.5.3.1.10).
+    /// Storage allocation exceeded; to RCPT it means [`Self::INSUFFICIENT_STORAGE`] (RFC 5321
+    /// §4.5.3.1.10).
     pub const STORAGE_EXCEEDED: Self = Self(552);
     /// The transaction failed.
     pub const TRANSACTION_FAILED: Self = Self(554);
@@ -176,8 +178,8 @@ impl EnhancedCode {
         }
     }
 
-    /// Splits `x.y.z` and one space off the beginning of a reply's text. The class must fit the reply code, otherwise
-    /// it is text that only looks like a code (SMTP-19).
+    /// Splits `x.y.z` and one space off the beginning of a reply's text. The class must fit the
+    /// reply code, otherwise it is text that only looks like a code (SMTP-19).
     pub fn split(code: ReplyCode, text: &str) -> (Option<Self>, &str) {
         match Self::parse_prefix(text) {
             Some((enhanced, rest)) if u16::from(enhanced.class) == code.value() / 100 => {

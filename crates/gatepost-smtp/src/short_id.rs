@@ -1,4 +1,5 @@
-//! The short id at the end of every refusal: what a person reads out on the phone to find the one log line that says why.
+//! The short id at the end of every refusal: what a person reads out on the phone to find the one
+//! log line that says why.
 
 use std::fmt;
 
@@ -48,7 +49,8 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Name of one refusal: the session and a number that counts the session's refusals from 1, as `K7Q2M4XA.3`.
+/// Name of one refusal: the session and a number that counts the session's refusals from 1, as
+/// `K7Q2M4XA.3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ShortId {
     /// The session.

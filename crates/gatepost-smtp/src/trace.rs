@@ -1,7 +1,7 @@
 //! The trace field a message gets when we take it (RFC 5321 §4.4, RFC 3848, RFC 8314 §4.3).
 //!
-//! Everything that came from the peer is cleaned here: what may not stand in its place becomes `?`, comments are
-//! escaped, so that no name can end the field (EOL-10, T-36).
+//! Everything that came from the peer is cleaned here: what may not stand in its place becomes `?`,
+//! comments are escaped, so that no name can end the field (EOL-10, T-36).
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
@@ -21,8 +21,8 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// `SMTP`, `ESMTP`, `ESMTPS`, `ESMTPA` or `ESMTPSA`. TLS and AUTH after HELO have no names of their own and count as
-    /// extended (TRC-02).
+    /// `SMTP`, `ESMTP`, `ESMTPS`, `ESMTPA` or `ESMTPSA`. TLS and AUTH after HELO have no names of
+    /// their own and count as extended (TRC-02).
     pub const fn keyword(self) -> &'static str {
         match (self.tls, self.authenticated) {
             (true, true) => "ESMTPSA",

@@ -1,7 +1,8 @@
-//! xtext: parameter values with `+XX` for what may not stand in a parameter (RFC 3461 §4, RFC 4954 §8).
+//! xtext: parameter values with `+XX` for what may not stand in a parameter (RFC 3461 §4, RFC 4954
+//! §8).
 //!
-//! Decoding yields octets; whoever makes a value of them parses it into a type that holds no control characters
-//! (T-36: `+0D+0A` is an attack, not a line end).
+//! Decoding yields octets; whoever makes a value of them parses it into a type that holds no
+//! control characters (T-36: `+0D+0A` is an attack, not a line end).
 
 use std::fmt::Write as _;
 

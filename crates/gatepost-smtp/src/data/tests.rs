@@ -68,7 +68,8 @@ fn eol_01_only_crlf_dot_crlf_ends_data() {
                 content.ends_with("MAIL FROM:<x@y>\\r\\n"),
                 "{name}: {content}"
             );
-            // Read by anyone who takes LF or CR or CRLF for a line end, no line is a lone dot any more.
+            // Read by anyone who takes LF or CR or CRLF for a line end, no line is a lone dot any
+            // more.
             let lines: Vec<&str> = content.split("\\r\\n").collect();
             assert!(!lines.contains(&"."), "{name}: {content}");
             assert!(
@@ -100,6 +101,15 @@ fn eol_03_lone_dots_beside_bare_line_ends_are_dropped() {
             "{}",
             input.escape_ascii()
         );
+    }
+    // A dot dropped for its own line end does not vouch for the next one.
+    for input in [
+        &b"a\r\n.\r\r\n.\r\nb\r\n"[..],
+        b"a\r\n.\n.\r\nb\r\n",
+        b"a\r\n.\r.\r\nb\r\n",
+    ] {
+        let expected = ("a\\r\\nb\\r\\n".to_owned(), 0, None);
+        assert_eq!(decode(input), expected, "{}", input.escape_ascii());
     }
     // The dropped dot's own CRLF counts for the next line, as in Postfix.
     assert_eq!(decode(b"a\n.\r\n.\r\n").2, Some(EndOfData::Standard));

@@ -4,7 +4,8 @@ use super::{EnhancedCode, ReplyCode};
 
 macro_rules! positives {
     ($( $(#[$doc:meta])* $name:ident = $code:literal $(($class:literal $subject:literal $detail:literal))? $text:literal; )*) => {
-        /// A positive reply of the server: code, enhanced code where the kind of reply carries one, and text.
+        /// A positive reply of the server: code, enhanced code where the kind of reply carries one,
+        /// and text.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Positive { $( $(#[$doc])* $name, )* }
 
@@ -21,7 +22,8 @@ macro_rules! positives {
 positives! {
     /// The greeting; its text follows the host name (RFC 5321 §4.3.1).
     Greeting = 220 "";
-    /// To EHLO and HELO; the text is the host name and the extensions. No enhanced code (RFC 2034 §4).
+    /// To EHLO and HELO; the text is the host name and the extensions. No enhanced code (RFC 2034
+    /// §4).
     Hello = 250 "";
     /// To STARTTLS (RFC 3207 §4).
     StartTls = 220 (2 0 0) "Ready to start TLS";

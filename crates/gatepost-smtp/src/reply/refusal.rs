@@ -6,7 +6,8 @@ macro_rules! refusals {
     ($( $(#[$doc:meta])* $name:ident $label:literal = $code:literal ($class:literal $subject:literal $detail:literal) $text:literal; )*) => {
         /// Why the server says no. Each cause has one reply code, one enhanced code and one text.
         ///
-        /// On the wire the text is followed by ` [short id]`, which finds the log line of this very refusal.
+        /// On the wire the text is followed by ` [short id]`, which finds the log line of this very
+        /// refusal.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Refusal { $( $(#[$doc])* $name, )* }
 
@@ -37,7 +38,8 @@ struct Row {
 
 refusals! {
     // ---- AUTH: RFC 4954 §4, §6 ----
-    /// Wrong password, unknown user or an authorization identity that may not be used: never said which (CODE-07).
+    /// Wrong password, unknown user or an authorization identity that may not be used: never said
+    /// which (CODE-07).
     CredentialsInvalid "credentials-invalid" = 535 (5 7 8) "Authentication credentials invalid";
     /// User name or password was empty: the same reply, but no guess.
     CredentialsEmpty "credentials-empty" = 535 (5 7 8) "Authentication credentials invalid";
@@ -208,8 +210,8 @@ impl Refusal {
         self.row().label
     }
 
-    /// What is said in its place where somebody may listen: that a password is right is no news for a clear channel
-    /// (RFC 8314 §4.1; CODE-07).
+    /// What is said in its place where somebody may listen: that a password is right is no news for
+    /// a clear channel (RFC 8314 §4.1; CODE-07).
     #[must_use]
     pub const fn on_clear_channel(self) -> Self {
         match self {

@@ -1,8 +1,9 @@
-//! The AUTH loop: `*`, QUIT, rounds, and a mechanism's steps turned into replies. No mechanism name stands here; what
-//! must be known of a mechanism is a fact in [`Mechanism`].
+//! The AUTH loop: `*`, QUIT, rounds, and a mechanism's steps turned into replies. No mechanism name
+//! stands here; what must be known of a mechanism is a fact in [`Mechanism`].
 //!
-//! Begun by `AUTH`, an exchange is always in one place: with the client (`State::Exchange`), with the program
-//! (`Pending::Verdict`), or over. Each end goes through `authenticated`, `lost` or `abort` and is reported once.
+//! Begun by `AUTH`, an exchange is always in one place: with the client (`State::Exchange`), with
+//! the program (`Pending::Verdict`), or over. Each end goes through `authenticated`, `lost` or
+//! `abort` and is reported once.
 //!
 //! Standards: RFC 4954 §4 and §6, RFC 4422 §3.
 
@@ -109,7 +110,8 @@ impl ServerSession {
                 self.ask(Request::Sasl(question), Pending::Verdict(exchange, state));
             }
             ServerStep::Done(Outcome::Refused(refusal)) => self.lost(&exchange, refusal.into()),
-            // RFC 4954 §4: 235 carries no data of the mechanism, so it goes ahead of it as one more challenge.
+            // RFC 4954 §4: 235 carries no data of the mechanism, so it goes ahead of it as one more
+            // challenge.
             ServerStep::Done(Outcome::Authenticated(mut success)) => {
                 match success.final_data.take() {
                     Some(data) => self.challenge(

@@ -27,7 +27,8 @@ impl ServerSession {
             return self.decline(verb, Refusal::TooManyErrors);
         }
         if verb == Verb::Unknown && wrapped && is_base64(line) {
-            // LC-12: the second half of the response that has just failed; it is not a second offence.
+            // LC-12: the second half of the response that has just failed; it is not a second
+            // offence.
             self.quirk(Quirk::WrappedBase64);
             return self.decline(verb, Refusal::Base64Wrapped);
         }
@@ -87,7 +88,8 @@ impl ServerSession {
         }
     }
 
-    /// EHLO and HELO, at any time (SMTP-03): a new greeting ends the transaction; identity and TLS stay.
+    /// EHLO and HELO, at any time (SMTP-03): a new greeting ends the transaction; identity and TLS
+    /// stay.
     fn introduce(&mut self, verb: Verb, argument: &[u8]) {
         if argument.is_empty() && !self.profile.quirks.contains(Quirk::EmptyHeloName) {
             return self.fault(verb, Refusal::ArgumentSyntax);
@@ -120,8 +122,8 @@ impl ServerSession {
     }
 
     fn announce(&mut self) {
-        // CAP-04: behind a success no AUTH is accepted and none is announced, except under a security layer, where a
-        // client compares the list with the one before.
+        // CAP-04: behind a success no AUTH is accepted and none is announced, except under a
+        // security layer, where a client compares the list with the one before.
         let hidden = self.identity.is_some() && self.wire.layer().is_none();
         let announcement = Announcement {
             hostname: &self.profile.hostname,
@@ -162,8 +164,8 @@ impl ServerSession {
         self.tally.wrapped_base64 = mechanism.exposes_password && looks_wrapped(length);
     }
 
-    /// AUTH succeeded. With a security layer the client begins anew behind the 235, which is not protected yet; only the
-    /// identity stays (RFC 4954 §4; LAYER-03).
+    /// AUTH succeeded. With a security layer the client begins anew behind the 235, which is not
+    /// protected yet; only the identity stays (RFC 4954 §4; LAYER-03).
     pub(super) fn enter_identity(
         &mut self,
         identity: Identity,

@@ -1,10 +1,10 @@
 //! The message on its way from the decoder to the draft.
 //!
-//! States: in the header section, which is kept until it is complete; in the body, which is passed on as it comes;
-//! discarding, when the message is refused but not yet at its end.
+//! States: in the header section, which is kept until it is complete; in the body, which is passed
+//! on as it comes; discarding, when the message is refused but not yet at its end.
 //!
-//! The header section ends at the first empty line, or before the first line that can be no header field; such a line
-//! begins the body, as if an empty line stood before it (SUBM-10).
+//! The header section ends at the first empty line, or before the first line that can be no header
+//! field; such a line begins the body, as if an empty line stood before it (SUBM-10).
 
 use memchr::memchr;
 
@@ -186,7 +186,8 @@ impl HeaderSection {
     }
 }
 
-/// RFC 5322 §2.2, with the white space before the colon of §4.5: a field, or the continuation of one.
+/// RFC 5322 §2.2, with the white space before the colon of §4.5: a field, or the continuation of
+/// one.
 fn is_header_line(line: &[u8], first: bool) -> bool {
     if matches!(line, [b' ' | b'\t', ..]) {
         return !first;

@@ -29,7 +29,8 @@ pub enum SessionEvent {
     },
     /// An oddity was tolerated; reported once per session.
     Quirk(Quirk),
-    /// The client sent a password on a clear channel where it was not going to be accepted (CAP-13, LC-32).
+    /// The client sent a password on a clear channel where it was not going to be accepted (CAP-13,
+    /// LC-32).
     PasswordExposed {
         /// The mechanism that showed it.
         mechanism: &'static Mechanism,

@@ -12,23 +12,26 @@
 //!
 //! # How to drive it
 //!
-//! Call [`ServerSession::handle`] with what happened, then [`ServerSession::poll`] until it returns `None`, doing what each
-//! [`Output`] says, then write [`ServerSession::pending_output`] to the peer: replies that are ready together go out
-//! together. Read from the peer only while [`ServerSession::wants_input`]; send [`Input::Tick`] at
-//! [`ServerSession::deadline`].
+//! Call [`ServerSession::handle`] with what happened, then [`ServerSession::poll`] until it returns
+//! `None`, doing what each [`Output`] says, then write [`ServerSession::pending_output`] to the
+//! peer: replies that are ready together go out together. Read from the peer only while
+//! [`ServerSession::wants_input`]; send [`Input::Tick`] at [`ServerSession::deadline`].
 //!
 //! # Invariants
 //!
-//! - At most one request is outstanding, and input waits for its answer: replies stay in order (RFC 2920 §3.2).
+//! - At most one request is outstanding, and input waits for its answer: replies stay in order (RFC
+//!   2920 §3.2).
 //! - `250` behind DATA is written only in answer to [`Answer::Committed`].
-//! - Every refusal ends in its short id and is reported by exactly one event; so is every end of an exchange.
+//! - Every refusal ends in its short id and is reported by exactly one event; so is every end of an
+//!   exchange.
 //! - TLS, and a SASL security layer, begin with empty buffers and nothing remembered.
 //! - An idle session holds no buffers.
 //!
 //! # Failure
 //!
-//! Nothing here fails towards the driver. A peer that misbehaves gets a refusal, one that goes on gets 421; a directory or
-//! storage that is down becomes 454 or 451; a broken security layer ends the session without a word.
+//! Nothing here fails towards the driver. A peer that misbehaves gets a refusal, one that goes on
+//! gets 421; a directory or storage that is down becomes 454 or 451; a broken security layer ends
+//! the session without a word.
 //!
 //! Standards: RFC 5321, RFC 6409, RFC 4954, RFC 3207, RFC 2920, RFC 2034.
 
@@ -70,7 +73,8 @@ use tally::Tally;
 use transaction::Transaction;
 use wire::Wire;
 
-/// Octets of pipelined input that may wait for an answer before the driver is asked to stop reading.
+/// Octets of pipelined input that may wait for an answer before the driver is asked to stop
+/// reading.
 const MAX_WAITING: usize = 64 << 10;
 
 /// One connection's conversation.
@@ -114,8 +118,8 @@ enum State {
     Exchange(Exchange, Expected),
     /// The client's: a message.
     Content(Box<Content>),
-    /// STARTTLS has been read, the go-ahead not given: what stands behind it in the same buffer tells a handshake (kept
-    /// for the driver) from an attack.
+    /// STARTTLS has been read, the go-ahead not given: what stands behind it in the same buffer
+    /// tells a handshake (kept for the driver) from an attack.
     StartTls {
         early: Vec<u8>,
     },
@@ -137,8 +141,8 @@ enum Pending {
 }
 
 impl ServerSession {
-    /// A session at its beginning; the greeting is in [`Self::pending_output`]. `tls` holds the facts if the connection
-    /// began with TLS. `session` is drawn by the driver.
+    /// A session at its beginning; the greeting is in [`Self::pending_output`]. `tls` holds the
+    /// facts if the connection began with TLS. `session` is drawn by the driver.
     pub fn new(
         profile: Arc<Profile>,
         session: SessionId,
@@ -169,7 +173,8 @@ impl ServerSession {
         session
     }
 
-    /// What to write to a peer that gets no session: one refusal in place of the greeting. Close behind it.
+    /// What to write to a peer that gets no session: one refusal in place of the greeting. Close
+    /// behind it.
     pub fn refuse(refusal: Refusal, session: SessionId) -> Vec<u8> {
         let mut reply = Vec::new();
         replies::refusal(&mut reply, refusal, crate::ShortId { session, number: 1 });
@@ -199,7 +204,8 @@ impl ServerSession {
         output
     }
 
-    /// Octets for the peer. The driver writes them and clears the vector; taking the vector gives its memory back.
+    /// Octets for the peer. The driver writes them and clears the vector; taking the vector gives
+    /// its memory back.
     pub fn pending_output(&mut self) -> &mut Vec<u8> {
         self.wire.output()
     }
@@ -222,7 +228,8 @@ impl ServerSession {
         }
     }
 
-    /// Whether octets from the peer should be read now. While an answer is awaited a bounded amount is taken.
+    /// Whether octets from the peer should be read now. While an answer is awaited a bounded amount
+    /// is taken.
     pub fn wants_input(&self) -> bool {
         match self.state {
             State::Ready | State::Exchange(..) | State::Content(_) => true,

@@ -62,7 +62,8 @@ impl ServerSession {
         else {
             return;
         };
-        // Where an initial response can be left out by `=`, it is a user name: no password has come yet.
+        // Where an initial response can be left out by `=`, it is a user name: no password has come
+        // yet.
         let shows = |known: &&Mechanism| {
             known.exposes_password && known.initial_response == InitialResponse::Optional
         };
@@ -108,7 +109,8 @@ fn exposes_password(name: &str) -> bool {
     mechanism::by_name(name).is_some_and(|mechanism| mechanism.exposes_password)
 }
 
-/// What an initial response on the wire means to `mechanism`: its base64, or nothing (AUTH-05, AUTH-09, LOG-04).
+/// What an initial response on the wire means to `mechanism`: its base64, or nothing (AUTH-05,
+/// AUTH-09, LOG-04).
 fn initial_response<'a>(
     mechanism: &Mechanism,
     wire: Option<&'a [u8]>,

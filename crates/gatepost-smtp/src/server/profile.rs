@@ -70,7 +70,8 @@ impl TlsPolicy {
     }
 }
 
-/// What happens to bare LF and bare CR in a message (EOL-02). In either case only CRLF.CRLF ends it.
+/// What happens to bare LF and bare CR in a message (EOL-02). In either case only CRLF.CRLF ends
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EolPolicy {
     /// They become CRLF; a lone dot beside one is dropped (EOL-03).
@@ -82,7 +83,8 @@ pub enum EolPolicy {
 /// Bounds of a session.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Octets of a command line with its line end. RFC 5321 §4.5.3.1.4 asks for 512 and the extensions' increments.
+    /// Octets of a command line with its line end. RFC 5321 §4.5.3.1.4 asks for 512 and the
+    /// extensions' increments.
     pub command_line: usize,
     /// Octets of a line in a SASL exchange, and of the AUTH line itself (RFC 4954 §4; AUTH-13).
     pub auth_line: usize,
@@ -94,7 +96,8 @@ pub struct Limits {
     pub auth_failures: u32,
     /// Protocol errors in a row before 421 (SMTP-15).
     pub errors: u32,
-    /// NOOP, RSET, EHLO, VRFY, HELP and the like without a message or an authentication between them (T-37).
+    /// NOOP, RSET, EHLO, VRFY, HELP and the like without a message or an authentication between
+    /// them (T-37).
     pub idle_commands: u32,
     /// Command lines with NUL before the connection is closed (EOL-09).
     pub control_lines: u32,
@@ -102,13 +105,15 @@ pub struct Limits {
     pub recipients: u32,
     /// Octets of the header section, which is kept in memory.
     pub headers: usize,
-    /// Silence between commands, and between lines of an exchange (RFC 5321 §4.5.3.2.7: at least five minutes).
+    /// Silence between commands, and between lines of an exchange (RFC 5321 §4.5.3.2.7: at least
+    /// five minutes).
     pub command: Duration,
     /// One whole SASL exchange (AUTH-23).
     pub exchange: Duration,
     /// Silence inside a message (RFC 5321 §4.5.3.2.5: three minutes per block).
     pub data_block: Duration,
-    /// How long the program may take to answer a request, except to commit (SMTP-09: a reply within two minutes).
+    /// How long the program may take to answer a request, except to commit (SMTP-09: a reply within
+    /// two minutes).
     pub answer: Duration,
 }
 

@@ -62,8 +62,8 @@ impl ServerSession {
         }
     }
 
-    /// What a client hears of the refusal that ended its exchange: less on a clear channel, and 421 in place of one guess
-    /// too many (AUTH-18).
+    /// What a client hears of the refusal that ended its exchange: less on a clear channel, and 421
+    /// in place of one guess too many (AUTH-18).
     pub(super) fn told(&mut self, refusal: Refusal) -> Refusal {
         let clear = self.standing().channel == Channel::Clear;
         let told = if clear {

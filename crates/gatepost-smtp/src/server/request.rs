@@ -1,10 +1,11 @@
 //! What a session and its driver say to each other.
 //!
-//! The session asks the program at every point where knowledge or permission is needed; the answer may come at once or
-//! minutes later. At most one request is outstanding. Replies stay in order and pipelined input waits meanwhile.
+//! The session asks the program at every point where knowledge or permission is needed; the answer
+//! may come at once or minutes later. At most one request is outstanding. Replies stay in order and
+//! pipelined input waits meanwhile.
 //!
-//! An answer that does not fit its request is taken as "temporary failure"; an answer to a cancelled or unknown request
-//! is ignored.
+//! An answer that does not fit its request is taken as "temporary failure"; an answer to a
+//! cancelled or unknown request is ignored.
 
 use std::fmt;
 
@@ -38,15 +39,18 @@ pub enum Input<'a> {
 pub enum Output {
     /// Answer this by [`Input::Answer`].
     Ask(RequestId, Request),
-    /// The answer is not wanted any more. Work may be stopped; an open exchange has been ended by an event.
+    /// The answer is not wanted any more. Work may be stopped; an open exchange has been ended by
+    /// an event.
     Cancel(RequestId),
-    /// Octets of the message, decoded, with CRLF line ends. Append them to the draft before polling on.
+    /// Octets of the message, decoded, with CRLF line ends. Append them to the draft before polling
+    /// on.
     Body(Vec<u8>),
     /// Something happened: for log, metrics and audit.
     Event(SessionEvent),
     /// Write what is pending, then begin the TLS handshake as server.
     StartTls {
-        /// Octets of the handshake that have come already, usually none: TLS reads them before the socket.
+        /// Octets of the handshake that have come already, usually none: TLS reads them before the
+        /// socket.
         early: Vec<u8>,
     },
     /// Write what is pending, then close the connection. Nothing comes after this.
@@ -60,15 +64,16 @@ pub struct RequestId(pub(crate) u32);
 /// What the session asks the program.
 #[derive(Debug)]
 pub enum Request {
-    /// Which mechanisms are offered on this channel? Asked at each EHLO and HELO. → [`Answer::Offer`]
+    /// Which mechanisms are offered on this channel? Asked at each EHLO and HELO. →
+    /// [`Answer::Offer`]
     Ehlo {
         /// The name the client gave, control characters replaced; `unknown` if it gave none.
         name: String,
         /// EHLO, not HELO.
         esmtp: bool,
     },
-    /// An exchange begins: the guard opens its ticket. Exactly one [`SessionEvent::AuthEnded`] follows an
-    /// [`Answer::Begin`]. → [`Answer::Begin`] or [`Answer::Refuse`]
+    /// An exchange begins: the guard opens its ticket. Exactly one [`SessionEvent::AuthEnded`]
+    /// follows an [`Answer::Begin`]. → [`Answer::Begin`] or [`Answer::Refuse`]
     BeginAuth {
         /// The mechanism, one of the offer.
         mechanism: &'static Mechanism,
@@ -89,14 +94,15 @@ pub enum Request {
         /// Parameters of RCPT.
         params: RcptParams,
     },
-    /// The message is about to come; 354 has not been sent. Open a draft. → [`Answer::Proceed`] or [`Answer::Refuse`]
+    /// The message is about to come; 354 has not been sent. Open a draft. → [`Answer::Proceed`] or
+    /// [`Answer::Refuse`]
     Content,
     /// The header section is complete. → [`Answer::Proceed`] or [`Answer::Refuse`]
     Headers {
         /// Its lines, each with CRLF, without the empty line behind it.
         headers: Vec<u8>,
-        /// Whether an empty line (or a line that is no header field) and with it a body follows. The octets given by
-        /// [`Output::Body`] begin behind the empty line.
+        /// Whether an empty line (or a line that is no header field) and with it a body follows.
+        /// The octets given by [`Output::Body`] begin behind the empty line.
         has_body: bool,
     },
     /// The message is complete: make it durable. → [`Answer::Committed`] or [`Answer::Refuse`]

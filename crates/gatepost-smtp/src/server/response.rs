@@ -1,4 +1,5 @@
-//! The coding of challenges and responses: base64, strict, with named tolerances (AUTH-11, AUTH-12).
+//! The coding of challenges and responses: base64, strict, with named tolerances (AUTH-11,
+//! AUTH-12).
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -40,7 +41,8 @@ pub(super) fn to_base64(challenge: &[u8]) -> String {
     ENGINE.encode(challenge)
 }
 
-/// Decodes a response. Padding must be there and be right; unused bits that are not zero are tolerated and named.
+/// Decodes a response. Padding must be there and be right; unused bits that are not zero are
+/// tolerated and named.
 fn base64_octets(wire: &[u8]) -> Option<(Vec<u8>, Option<Quirk>)> {
     match ENGINE.decode(wire) {
         Ok(octets) => Some((octets, None)),
@@ -48,8 +50,8 @@ fn base64_octets(wire: &[u8]) -> Option<(Vec<u8>, Option<Quirk>)> {
     }
 }
 
-/// Whether a refused response of this length looks as if the client had cut it: encoders wrap at 60, 64, 72 or 76
-/// characters (AUTH-28).
+/// Whether a refused response of this length looks as if the client had cut it: encoders wrap at
+/// 60, 64, 72 or 76 characters (AUTH-28).
 pub(super) fn looks_wrapped(length: usize) -> bool {
     matches!(length, 60 | 64 | 72 | 76)
 }

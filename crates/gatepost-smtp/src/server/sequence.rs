@@ -1,7 +1,7 @@
 //! Which command may come when: a pure function of where the session stands.
 //!
-//! The order of the checks is the order in which a client can mend things: TLS, then EHLO, then AUTH, then the
-//! transaction.
+//! The order of the checks is the order in which a client can mend things: TLS, then EHLO, then
+//! AUTH, then the transaction.
 //!
 //! Standards: RFC 5321 §4.1.4, RFC 3207 §4, RFC 4954 §4 and §6, RFC 6409 §4.3.
 

@@ -1,4 +1,5 @@
-//! What a session counts: refusals for their short ids, and everything a hostile peer could repeat for ever (T-37).
+//! What a session counts: refusals for their short ids, and everything a hostile peer could repeat
+//! for ever (T-37).
 
 use super::Limits;
 use crate::quirk::{Quirk, QuirkSet};

@@ -1,9 +1,11 @@
 //! MAIL, RCPT, DATA and the end of the message.
 //!
-//! The transaction is a value: it begins when the program has agreed to MAIL and is taken out of the session at the end of
-//! data, whatever the end. There is one exit, [`ServerSession::reset`], so that no envelope survives a refusal (T-02).
+//! The transaction is a value: it begins when the program has agreed to MAIL and is taken out of
+//! the session at the end of data, whatever the end. There is one exit, [`ServerSession::reset`],
+//! so that no envelope survives a refusal (T-02).
 //!
-//! BDAT will enter [`State::Content`] by another decoder; nothing else here depends on how the octets came.
+//! BDAT will enter [`State::Content`] by another decoder; nothing else here depends on how the
+//! octets came.
 //!
 //! Standards: RFC 5321 §3.3 and §4.1.1, RFC 1870, RFC 6409 §4 to §6.
 

@@ -1,4 +1,5 @@
-//! One turn of a session: input is worked off as far as it goes, answers are taken up, silence and ends are noticed.
+//! One turn of a session: input is worked off as far as it goes, answers are taken up, silence and
+//! ends are noticed.
 
 use gatepost_sasl::Mechanism;
 
@@ -48,7 +49,8 @@ impl ServerSession {
         self.wire.give_back(waiting);
     }
 
-    /// Works off octets until they are used up, somebody has to answer, or what follows is not for us to read.
+    /// Works off octets until they are used up, somebody has to answer, or what follows is not for
+    /// us to read.
     fn work_off(&mut self, octets: &[u8]) -> usize {
         let layered = self.wire.layer().is_some();
         let mut used = 0;
@@ -177,7 +179,8 @@ impl ServerSession {
         octets.len()
     }
 
-    /// The handshake has succeeded: everything known before it is forgotten (RFC 3207 §4.2; TLS-07).
+    /// The handshake has succeeded: everything known before it is forgotten (RFC 3207 §4.2;
+    /// TLS-07).
     pub(super) fn tls_started(&mut self, facts: TlsFacts) {
         if !matches!(self.state, State::AwaitingTls) {
             return;
@@ -246,7 +249,8 @@ impl ServerSession {
         self.not_granted(pending, refusal);
     }
 
-    /// AUTH-23, SMTP-09: silence of the peer ends the session, silence of the program only the request.
+    /// AUTH-23, SMTP-09: silence of the peer ends the session, silence of the program only the
+    /// request.
     pub(super) fn check_deadline(&mut self) {
         if self.deadline().is_none_or(|deadline| self.now < deadline) {
             return;
@@ -287,7 +291,8 @@ impl ServerSession {
         }
     }
 
-    /// Behind the end of input: only a commit is waited for, and the answers that input already here waits for.
+    /// Behind the end of input: only a commit is waited for, and the answers that input already
+    /// here waits for.
     fn has_nothing_to_wait_for(&self) -> bool {
         match &self.state {
             State::Asking(_, Pending::Commit) | State::Closed => false,

@@ -1,11 +1,13 @@
 //! The buffers of a session and the chain raw octets → security layer → lines, in both directions.
 //!
-//! Without a layer raw octets are lines. The layer is switched on behind the CRLF of the 235: what has come in already
-//! and is not yet worked off is then protected data, what goes out from there on is sealed (RFC 4954 §4; LAYER-02).
+//! Without a layer raw octets are lines. The layer is switched on behind the CRLF of the 235: what
+//! has come in already and is not yet worked off is then protected data, what goes out from there
+//! on is sealed (RFC 4954 §4; LAYER-02).
 
 use gatepost_sasl::{LayerFault, SecurityLayer};
 
-/// Most octets a layer may leave unopened; a layer that needs more than this for one buffer is broken (LAYER-05).
+/// Most octets a layer may leave unopened; a layer that needs more than this for one buffer is
+/// broken (LAYER-05).
 const MAX_SEALED: usize = 1 << 20;
 
 /// Buffers of one session; empty ones hold no memory.
@@ -17,7 +19,8 @@ pub(super) struct Wire {
     layer: Option<Box<Layered>>,
 }
 
-/// What has come in and is not worked off: the octets from `start`. Nothing is moved while they are worked off.
+/// What has come in and is not worked off: the octets from `start`. Nothing is moved while they are
+/// worked off.
 #[derive(Default)]
 pub(super) struct Waiting {
     octets: Vec<u8>,
@@ -35,7 +38,8 @@ impl Waiting {
         self.start = (self.start + used).min(self.octets.len());
     }
 
-    /// The end of the buffer, behind what is left. What is done with is given up when it is the larger part.
+    /// The end of the buffer, behind what is left. What is done with is given up when it is the
+    /// larger part.
     fn end(&mut self) -> &mut Vec<u8> {
         if self.start > self.octets.len() / 2 {
             self.octets.drain(..self.start);
@@ -89,7 +93,8 @@ impl Wire {
         self.layer.as_ref().map(|layered| layered.layer.describe())
     }
 
-    /// Octets can be worked off where they stand: nothing waits before them and nothing has to be opened.
+    /// Octets can be worked off where they stand: nothing waits before them and nothing has to be
+    /// opened.
     pub(super) fn is_direct(&self) -> bool {
         self.is_idle() && self.layer.is_none()
     }

@@ -14,7 +14,8 @@ fn auth_ends(driver: &Driver) -> Vec<&AuthEnd> {
     ends.collect()
 }
 
-// LC-01, LC-09, AUTH-01, AUTH-02, AUTH-03, AUTH-04, AUTH-07, AUTH-12, CODE-08, LEG-02, LEG-03, LEG-04
+// LC-01, LC-09, AUTH-01, AUTH-02, AUTH-03, AUTH-04, AUTH-07, AUTH-12, CODE-08, LEG-02, LEG-03,
+// LEG-04
 #[test]
 fn lc_01_to_lc_09_forms_that_succeed() {
     let dialogues: [&[(&str, &str)]; 8] = [

@@ -1,5 +1,5 @@
-//! T-02: whatever a client sends and whatever the program answers, nothing is committed without MAIL and a granted RCPT in
-//! the same transaction; and how the octets are cut changes nothing.
+//! T-02: whatever a client sends and whatever the program answers, nothing is committed without
+//! MAIL and a granted RCPT in the same transaction; and how the octets are cut changes nothing.
 
 use proptest::prelude::*;
 
