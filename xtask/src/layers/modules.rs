@@ -15,7 +15,11 @@ const MAY_NAME: [(&str, &[&str]); 18] = [
     ("observe", &["observe", "config"]),
     ("store", &["store", "config"]),
     // 1 decisions: pure
-    ("policy", &["policy", "config"]),
+    // A decision carries the reason it is counted under, and rests on the header as `message` cut it (one parser decides and writes).
+    (
+        "policy",
+        &["policy", "message", "config", "observe::reason"],
+    ),
     ("message", &["message", "config"]),
     (
         "queue::entry",
