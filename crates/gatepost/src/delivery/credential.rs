@@ -1,22 +1,31 @@
 //! The password for a next hop, kept in a file.
 //!
-//! The file is read whenever a connection is made, so that a changed password takes effect without a restart. Each
-//! content has a generation number: connections of another generation are not used again, and a lane that was paused
+//! The file is read again after [`FRESH`], so that a changed password takes effect without a restart. Each content has a generation number: connections of another generation are not used again, and a lane that was paused
 //! because the password was refused opens when the number changes.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use gatepost_sasl::Secret;
 
 /// The longest password accepted, in octets: more is a wrong file.
 const MAX_OCTETS: usize = 64 * 1024;
 
+/// How long a password is taken to be the one in the file.
+pub const FRESH: Duration = Duration::from_secs(1);
+
 /// A file that holds a password and nothing else; one trailing line end is not part of it.
 #[derive(Debug)]
 pub struct PasswordFile {
     path: PathBuf,
-    known: Mutex<(Secret, u64)>,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    password: Password,
+    read_at: Instant,
 }
 
 /// A password and its generation.
@@ -52,13 +61,27 @@ impl PasswordFile {
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
-            known: Mutex::new((Secret::new(Vec::new()), 0)),
+            known: Mutex::default(),
         }
     }
 
-    /// Reads the password as it is now.
-    pub async fn read(&self) -> Result<Password, PasswordFault> {
-        let read = tokio::fs::read(&self.path).await;
+    /// The password as it is now.
+    pub async fn read(&self, now: Instant) -> Result<Password, PasswordFault> {
+        let fresh = self
+            .known()
+            .as_ref()
+            .filter(|known| now < known.read_at + FRESH)
+            .map(|known| known.password.clone());
+        match fresh {
+            Some(password) => Ok(password),
+            None => self.read_file().await.map(|secret| self.learn(secret, now)),
+        }
+    }
+
+    async fn read_file(&self) -> Result<Secret, PasswordFault> {
+        let path = self.path.clone();
+        let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+        let read = read.map_err(std::io::Error::other).flatten();
         let mut octets = read.map_err(|fault| PasswordFault::Unreadable {
             path: self.path.clone(),
             fault,
@@ -71,15 +94,26 @@ impl PasswordFile {
                 path: self.path.clone(),
             });
         }
-        let secret = Secret::new(octets);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.0.ct_eq(&secret) {
-            *known = (secret.clone(), known.1 + 1);
-        }
-        Ok(Password {
-            secret,
-            generation: known.1,
-        })
+        Ok(Secret::new(octets))
+    }
+
+    fn learn(&self, secret: Secret, now: Instant) -> Password {
+        let mut known = self.known();
+        let generation = match known.as_ref().map(|known| &known.password) {
+            Some(password) if password.secret.ct_eq(&secret) => password.generation,
+            Some(password) => password.generation + 1,
+            None => 1,
+        };
+        let password = Password { secret, generation };
+        *known = Some(Known {
+            password: password.clone(),
+            read_at: now,
+        });
+        password
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,8 +140,9 @@ mod tests {
         let directory = directory("password-file");
         let path = directory.0.join("password");
         let file = PasswordFile::new(path.clone());
+        let mut now = Instant::now();
         assert!(matches!(
-            file.read().await,
+            file.read(now).await,
             Err(PasswordFault::Unreadable { .. })
         ));
         let table: &[(&[u8], &[u8], u64)] = &[
@@ -120,17 +155,25 @@ mod tests {
         ];
         for (content, secret, generation) in table {
             std::fs::write(&path, content).unwrap();
-            let password = file.read().await.unwrap();
+            now += FRESH;
+            let password = file.read(now).await.unwrap();
             assert_eq!(
                 (password.secret.expose(), password.generation),
                 (*secret, *generation),
                 "{content:?}"
             );
         }
+        std::fs::write(&path, "changed").unwrap();
+        assert_eq!(
+            file.read(now).await.unwrap().secret.expose(),
+            b"s3cret",
+            "read a moment ago"
+        );
         for content in [Vec::new(), b"\n".to_vec(), vec![b'x'; MAX_OCTETS + 1]] {
             std::fs::write(&path, content).unwrap();
+            now += FRESH;
             assert!(matches!(
-                file.read().await,
+                file.read(now).await,
                 Err(PasswordFault::NoPassword { .. })
             ));
         }

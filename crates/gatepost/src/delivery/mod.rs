@@ -48,6 +48,9 @@ const MAX_PANICS: u8 = 2;
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// How long servers get to answer a farewell at the end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What delivery needs of the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -78,6 +81,7 @@ pub async fn run(
 ) {
     let mut shutdown = pin!(shutdown);
     let mut sweep = tokio::time::interval(SWEEP);
+    let mut parting = JoinSet::new();
     let mut attempts = Attempts::new(
         Courier::new(queue.clone(), settings, observer.clone()),
         observer,
@@ -93,19 +97,22 @@ pub async fn run(
                 leasing = Box::pin(queue.lease(MAX_LEASED));
             }
             Some(ended) = attempts.running.join_next_with_id() => attempts.end(ended),
-            _ = sweep.tick() => part(attempts.courier.connections().expired(Instant::now())),
+            _ = sweep.tick() => part(&mut parting, attempts.courier.connections().expired(Instant::now())),
         }
     }
     while let Some(ended) = attempts.running.join_next_with_id().await {
         attempts.end(ended);
     }
-    part(attempts.courier.connections().drain());
+    part(&mut parting, attempts.courier.connections().drain());
+    // Nothing depends on the answers.
+    let _ = tokio::time::timeout(FAREWELL, parting.join_all()).await;
 }
 
 /// Says good-bye on connections that are no longer needed, without waiting for the answers.
-fn part(connections: Vec<Connection>) {
+fn part(parting: &mut JoinSet<()>, connections: Vec<Connection>) {
+    while parting.try_join_next().is_some() {}
     for connection in connections {
-        tokio::spawn(connection.quit());
+        parting.spawn(connection.quit());
     }
 }
 

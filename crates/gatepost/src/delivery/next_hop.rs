@@ -337,11 +337,15 @@ impl NextHop {
     async fn password(&self) -> Result<Option<Password>, LaneFault> {
         match &self.password {
             None => Ok(None),
-            Some(file) => file.read().await.map(Some).map_err(|fault| LaneFault {
-                kind: FaultKind::Broken,
-                reason: Reason::NextHopCredential,
-                text: fault.to_string(),
-            }),
+            Some(file) => file
+                .read(Instant::now())
+                .await
+                .map(Some)
+                .map_err(|fault| LaneFault {
+                    kind: FaultKind::Broken,
+                    reason: Reason::NextHopCredential,
+                    text: fault.to_string(),
+                }),
         }
     }
 
