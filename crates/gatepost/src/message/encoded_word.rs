@@ -31,23 +31,23 @@ pub fn shown_ascii(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The charset and encoding of a word, and what follows their question marks.
-fn split_start(word: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+pub(super) fn split_start(word: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (charset, left) = split_once(word, b"?")?;
     let (encoding, text) = split_once(left, b"?")?;
     (encoding.len() == 1 && charset.iter().all(u8::is_ascii_graphic))
         .then_some((charset, encoding, text))
 }
 
-fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+pub(super) fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let at = find(text, separator)?;
     Some((text.get(..at)?, text.get(at + separator.len()..)?))
 }
 
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+pub(super) fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     text.windows(what.len()).position(|window| window == what)
 }
 
-fn decode_q(encoded: &[u8]) -> Vec<u8> {
+pub(super) fn decode_q(encoded: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut octets = encoded.iter().copied();
     while let Some(octet) = octets.next() {
@@ -66,7 +66,7 @@ fn decode_q(encoded: &[u8]) -> Vec<u8> {
     decoded
 }
 
-fn hex_value(digit: u8) -> Option<u8> {
+pub(super) fn hex_value(digit: u8) -> Option<u8> {
     char::from(digit)
         .to_digit(16)
         .and_then(|value| u8::try_from(value).ok())
