@@ -1,9 +1,10 @@
 //! What commands and pages may see and do, and nothing else.
 //!
 //! [`command`] names what may be asked and does it; [`socket`] carries it from a command line to the running server;
-//! [`snapshot`] holds what the pages show. Whoever needs a new act or view adds it here, so that command line, pages
+//! [`snapshot`] and [`messages`] hold what the pages show. Whoever needs a new act or view adds it here, so that command line, pages
 //! and socket cannot differ.
 
 pub mod command;
+pub mod messages;
 pub mod snapshot;
 pub mod socket;
