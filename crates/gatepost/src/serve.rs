@@ -21,12 +21,15 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::admin::token::Token;
+use crate::admin::{self, Site};
 use crate::auth::Authenticator;
 use crate::auth::guard::Rules;
 use crate::auth::hash::HashPool;
 use crate::auth::store_directory::StoreDirectory;
 use crate::config::resolved::{self, Config, TlsMode};
 use crate::control::command::Control;
+use crate::control::messages::Messages;
 use crate::control::snapshot::Attempts;
 use crate::control::socket::ControlSocket;
 use crate::delivery;
@@ -115,8 +118,15 @@ pub struct Program {
     limits: ConnectionLimits,
     listeners: Vec<Listener>,
     bound: Vec<Bound>,
+    pages: Option<Pages>,
     control: Control,
     socket: ControlSocket,
+}
+
+/// The web pages, bound.
+struct Pages {
+    listener: TcpListener,
+    site: Site,
 }
 
 impl Program {
@@ -130,8 +140,9 @@ impl Program {
         // Addresses first: a port in use is the most common fault, and the others take time to find.
         let mut sockets = Vec::new();
         for listener in &config.listeners {
-            sockets.push((listener, bind(listener)?));
+            sockets.push((listener, bind(listener.address)?));
         }
+        let http = config.http.map(bind).transpose()?;
         let (store, queue, report) = {
             let data = config.data.clone();
             let observer = telemetry.observer.clone();
@@ -171,6 +182,9 @@ impl Program {
             ServeError::new(error.to_string(), "commands reach the server through it")
         })?;
         gauges(&telemetry.metrics, &limits);
+        let pages = http
+            .map(|listener| pages(listener, &queue, &telemetry))
+            .transpose()?;
         Ok(Self {
             control: Control::new(store.clone(), telemetry.observer.clone()),
             config,
@@ -180,6 +194,7 @@ impl Program {
             limits,
             listeners,
             bound,
+            pages,
             socket,
         })
     }
@@ -187,6 +202,16 @@ impl Program {
     /// The listeners' addresses, in the order of the configuration.
     pub fn bound(&self) -> &[Bound] {
         &self.bound
+    }
+
+    /// Where the web pages are.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.pages.as_ref()?.listener.local_addr().ok()
+    }
+
+    /// The token that changes through the web pages' API need, new at each start.
+    pub fn token(&self) -> Option<&Token> {
+        Some(&self.pages.as_ref()?.site.token)
     }
 
     /// The accounts.
@@ -217,6 +242,19 @@ impl Program {
             observer.clone(),
             turned_true(drained.clone()),
         ));
+        if let Some(Pages { listener, site }) = self.pages {
+            if let Ok(address) = listener.local_addr() {
+                observer.emit(Listening {
+                    listener: "http".to_owned(),
+                    address,
+                });
+            }
+            parts.spawn(admin::http::serve(
+                listener,
+                site,
+                turned_true(drained.clone()),
+            ));
+        }
         let mut control = JoinSet::new();
         control.spawn(self.socket.serve(self.control));
 
@@ -254,16 +292,16 @@ async fn turned_true(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|flag| *flag).await;
 }
 
-fn bind(listener: &resolved::Listener) -> Result<TcpListener, ServeError> {
+fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     use std::io::ErrorKind;
-    listener::bind(listener.address).map_err(|error| {
+    listener::bind(address).map_err(|error| {
         let next = match error.kind() {
             ErrorKind::AddrInUse => "another program listens there: stop it, or choose another port (`ss -ltnp` shows which)",
             ErrorKind::PermissionDenied => "ports below 1024 need root or CAP_NET_BIND_SERVICE",
-            ErrorKind::AddrNotAvailable => "this machine does not have that address: check listener.address",
-            _ => "check listener.address",
+            ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            _ => "check the address",
         };
-        ServeError::new(format!("cannot listen on {}: {error}", listener.address), next)
+        ServeError::new(format!("cannot listen on {address}: {error}"), next)
     })
 }
 
@@ -363,6 +401,24 @@ impl Accounts for StoreAccounts {
             enabled: account.enabled,
         })
     }
+}
+
+fn pages(listener: TcpListener, queue: &Queue, telemetry: &Telemetry) -> Result<Pages, ServeError> {
+    let token = Token::draw().map_err(|error| {
+        ServeError::new(
+            format!("token of the web pages: {error}"),
+            "the system has no random bits to give",
+        )
+    })?;
+    Ok(Pages {
+        listener,
+        site: Site {
+            messages: Messages::new(queue.clone()),
+            attempts: telemetry.attempts.clone(),
+            metrics: telemetry.metrics.clone(),
+            token,
+        },
+    })
 }
 
 fn gauges(metrics: &Metrics, limits: &ConnectionLimits) {

@@ -5,12 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use super::ACCOUNT;
+use crate::admin::token::Token;
 use crate::serve::Bound;
 
 /// The text.
 pub(super) struct Hints<'a> {
     /// The listeners: STARTTLS, implicit TLS, legacy.
     pub(super) bound: &'a [Bound],
+    /// The web pages, and the token that changes through their API need.
+    pub(super) pages: Option<(SocketAddr, &'a Token)>,
     /// The account's password.
     pub(super) password: &'a str,
     /// Where the certificate authority is.
@@ -34,7 +37,12 @@ impl fmt::Display for Hints<'_> {
         writeln!(f, "  STARTTLS   {smtp}")?;
         writeln!(f, "  TLS        {smtps}")?;
         writeln!(f, "  legacy     {legacy}  (clear text, every mechanism)")?;
-        writeln!(f, "  CA         {ca}\n")?;
+        writeln!(f, "  CA         {ca}")?;
+        if let Some((http, token)) = self.pages {
+            writeln!(f, "  web        http://{}/", reachable(http))?;
+            writeln!(f, "  API token  {}", token.reveal())?;
+        }
+        writeln!(f)?;
         writeln!(f, "Send a message by pasting one of these:\n")?;
         let program = std::env::args()
             .next()

@@ -107,6 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
             .map_err(|error| CommandError::Failed(format!("account {ACCOUNT}: {error}")))?;
         let hints = Hints {
             bound: program.bound(),
+            pages: program.http().zip(program.token()),
             password: &password,
             directory: directory.path(),
         };
