@@ -209,6 +209,23 @@ impl AwaitChallenge for AwaitOutcome {
     }
 }
 
+/// As [`AwaitOutcome`], where the last message showed no password: some servers want one more, empty message before they
+/// give their verdict (AUTH-22).
+pub(crate) struct AwaitOutcomeOrEmpty;
+
+impl AwaitChallenge for AwaitOutcomeOrEmpty {
+    fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep {
+        if challenge.is_empty() {
+            return ClientStep::Respond(Vec::new(), Box::new(AwaitOutcome));
+        }
+        ClientStep::Abort(ClientFault::UnexpectedChallenge)
+    }
+
+    fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {
+        Ok(ClientSuccess::default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,8 +10,8 @@
 use subtle::ConstantTimeEq;
 
 use crate::client::{
-    AwaitChallenge, AwaitClientAnswer, AwaitOutcome, ClientAnswer, ClientFault, ClientParams,
-    ClientQuestion, ClientStep, ClientSuccess,
+    AwaitChallenge, AwaitClientAnswer, AwaitOutcomeOrEmpty, ClientAnswer, ClientFault,
+    ClientParams, ClientQuestion, ClientStep, ClientSuccess,
 };
 use crate::hmac_md5::HmacMd5Contexts;
 use crate::identity::Authcid;
@@ -233,7 +233,7 @@ impl AwaitClientAnswer for AwaitPassword {
         }
         let digest = u128::from_be_bytes(HmacMd5Contexts::derive(&password).mac(&self.challenge));
         let response = format!("{} {digest:032x}", self.name);
-        ClientStep::Respond(response.into_bytes(), Box::new(AwaitOutcome))
+        ClientStep::Respond(response.into_bytes(), Box::new(AwaitOutcomeOrEmpty))
     }
 }
 

@@ -12,8 +12,8 @@ use super::keys::{auth_message, client_proof, expected_server_signature};
 use super::message::{ClientFinal, ServerFinal, ServerFirst, check_nonce, escape, text};
 use crate::channel_binding::ChannelBindings;
 use crate::client::{
-    AwaitChallenge, AwaitClientAnswer, AwaitOutcome, ClientAnswer, ClientFault, ClientParams,
-    ClientQuestion, ClientStep, ClientSuccess,
+    AwaitChallenge, AwaitClientAnswer, AwaitOutcomeOrEmpty, ClientAnswer, ClientFault,
+    ClientParams, ClientQuestion, ClientStep, ClientSuccess,
 };
 use crate::prep;
 
@@ -200,7 +200,7 @@ impl AwaitChallenge for AwaitServerFinal {
     fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep {
         match text(challenge).and_then(ServerFinal::parse) {
             Ok(ServerFinal::Signature(signature)) if signature.ct_eq(&self.signature).into() => {
-                ClientStep::Respond(Vec::new(), Box::new(AwaitOutcome))
+                ClientStep::Respond(Vec::new(), Box::new(AwaitOutcomeOrEmpty))
             }
             Ok(ServerFinal::Signature(_)) => ClientStep::Abort(ClientFault::ServerNotProven),
             Ok(ServerFinal::Error(value)) => ClientStep::Abort(fault_of(value)),
