@@ -150,3 +150,18 @@ fn nonces() -> Result<[String; Authentication::ATTEMPTS], Error> {
     }
     Ok(nonces)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// SASL-08: "Nonces/challenges from a CSPRNG ≥128 bit; never reused".
+    #[test]
+    fn sasl_08_nonces_differ() {
+        let drawn: HashSet<String> = (0..200).flat_map(|_| nonces().unwrap()).collect();
+        assert_eq!(drawn.len(), 200 * Authentication::ATTEMPTS);
+        assert!(drawn.iter().all(|nonce| nonce.len() == 32));
+    }
+}

@@ -79,7 +79,8 @@ async fn every_mechanism_over_every_channel() {
     }
 }
 
-/// SASL-09: without a wish, the strongest; and a wrong password is a credential error that leaves the connection usable.
+/// SASL-09: without a wish, the strongest. A wrong password is a credential error that leaves the connection usable, and is not
+/// repeated in it (CLI-13).
 #[tokio::test]
 async fn the_strongest_and_the_wrong_password() {
     let authority = Authority::new();
@@ -101,7 +102,7 @@ async fn the_strongest_and_the_wrong_password() {
     let mut client = connect(&server, TlsMode::Implicit, &authority).await;
     let error = client
         .authenticate(
-            &Credentials::new(USER, "wrong"),
+            &Credentials::new(USER, "hunter2"),
             MechanismChoice::Only(&PLAIN),
         )
         .await
@@ -111,7 +112,7 @@ async fn the_strongest_and_the_wrong_password() {
         "{error}"
     );
     assert_eq!(error.reply().unwrap().code.value(), 535);
-    assert!(!error.to_string().contains("wrong"));
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
     assert!(client.is_open());
     client
         .authenticate(

@@ -122,7 +122,7 @@ mod tests {
         })
     }
 
-    /// CAP-06, LS-01, LS-02, LS-31: every form of the AUTH line, merged as a set.
+    /// CAP-06, CAP-07, LS-01, LS-02, LS-31: every form of the AUTH line, merged as a set.
     #[test]
     fn auth_lines_in_every_form() {
         let rows: &[(&[&str], &[&str])] = &[

@@ -72,6 +72,35 @@ fn cram_02_cram_md5() {
     );
 }
 
+/// AUTH-22: "235 directly *or* one extra empty 334: answer an empty line once".
+#[test]
+fn auth_22_one_empty_challenge_more() {
+    let cram = "C: AUTH CRAM-MD5
+        S: 334 PDFAeD4=
+        C: dXNlciA0NDUzYzNkMGZkMTY4NzkyZDU2NWM3MjhiNGRmNjczOQ==
+        S: 334 
+        C:\n";
+    let once = offering("AUTH CRAM-MD5", &format!("{cram}S: 235 ok"));
+    assert_eq!(CLEAR.end(&once), "authenticated by CRAM-MD5");
+    let twice = offering("AUTH CRAM-MD5", &format!("{cram}S: 334 \nC: *\nS: 501 no"));
+    let end = "AUTH CRAM-MD5 was given up: the server goes on after the exchange was over";
+    assert_eq!(CLEAR.end(&twice), end);
+    let scram = format!(
+        "C: AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=
+        {SERVER_FIRST}
+        {CLIENT_FINAL}
+        S: 334 dj0zT3ZBN1h4dU1VNnRzUVJMQWY3U3cxTHJQeG9rdmJxOVlCellBNWQ2VXJVPQ==
+        C:
+        S: 334 
+        C:
+        S: 235 ok"
+    );
+    assert_eq!(
+        TLS.end(&offering("AUTH SCRAM-SHA-256", &scram)),
+        "authenticated by SCRAM-SHA-256"
+    );
+}
+
 /// LOG-02, LS-02, LS-07: "Ignore prompt text; step 1 = username, step 2 = password, by position".
 #[test]
 fn log_02_login_by_position() {
@@ -140,7 +169,7 @@ fn plain_05_on_the_line_after_all() {
     );
 }
 
-/// AUTH-14: "MUST NOT use IR" when the line would be longer than 512 octets.
+/// AUTH-14: "MUST NOT use IR" when the line would be longer than 512 octets. LOG-11: nothing is wrapped.
 #[test]
 fn auth_14_a_long_message_waits() {
     const LONG: fn(InitialResponsePolicy) -> Vec<ClientCommand> = |initial_response| {
@@ -208,7 +237,7 @@ fn ls_36_the_silent_server() {
     );
 }
 
-/// SASL-09: the choice depends on the channel. T-17: a password is never offered to the wire.
+/// SASL-09, SASL-10, LS-03, CRAM-10: the choice depends on the channel. T-17: a password is never offered to the wire.
 #[test]
 fn sasl_09_the_strongest_that_the_channel_may_carry() {
     /// The list, and the choice under TLS, in clear, and on a trusted wire.

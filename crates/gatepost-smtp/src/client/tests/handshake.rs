@@ -179,3 +179,28 @@ fn quit_ends_well_whatever_comes() {
         );
     }
 }
+
+/// LS-33, LS-34: long lines, many lines, trailing blanks, extensions for somebody else.
+#[test]
+fn ls_33_a_talkative_greeting() {
+    let mut hello = "S: 220 smtp.example.com\nC: EHLO client.example.com\n".to_owned();
+    for number in 0..200 {
+        hello.push_str(
+            &[
+                "S: 250-X",
+                &number.to_string(),
+                &"y".repeat(number * 2),
+                "\n",
+            ]
+            .concat(),
+        );
+    }
+    let hello =
+        hello + "S: 250-XCLIENT ADDR PORT LOGIN PROTO HELO\nS: 250-AUTH   PLAIN \t \nS: 250 X ";
+    let setting = Setting {
+        commands: || vec![ClientCommand::Authenticate(super::authentication())],
+        ..UNDER_TLS
+    };
+    let dialogue = hello + "\nC: AUTH PLAIN AHVzZXIAc2VjcmV0\nS: 235 ok";
+    assert_eq!(setting.play(&dialogue)[1], "authenticated by PLAIN");
+}
