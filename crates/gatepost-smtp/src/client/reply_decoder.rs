@@ -155,7 +155,7 @@ mod tests {
         replies.remove(0)
     }
 
-    /// CODE-10, CODE-12, CLI-03, LS-04, LS-05, LS-33: forms seen in the field.
+    /// CODE-10, CODE-12, SMTP-19, CLI-03, LS-04, LS-05, LS-33: forms seen in the field.
     #[test]
     fn forms_of_the_field() {
         type Row = (

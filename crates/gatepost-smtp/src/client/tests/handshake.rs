@@ -8,6 +8,7 @@ const REQUIRED: Setting = Setting {
     ..IN_CLEAR
 };
 
+/// CLI-01, SMTP-01: "greet → EHLO".
 #[test]
 fn cli_01_greeting_then_ehlo() {
     let dialogue = "S: 220-smtp.example.com
@@ -18,6 +19,7 @@ fn cli_01_greeting_then_ehlo() {
     assert_eq!(UNDER_TLS.play(dialogue), ["connected"]);
 }
 
+/// CLI-01: "EHLO refused 5xx → HELO (then no AUTH…)".
 #[test]
 fn cli_01_helo_where_ehlo_is_unknown() {
     let dialogue = "S: 220 smtp.example.com

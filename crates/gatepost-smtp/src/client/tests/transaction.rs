@@ -56,7 +56,7 @@ fn one_by_one_without_pipelining() {
     );
 }
 
-/// RFC 2920 §3.1: MAIL, RCPT and DATA in one group; each recipient has its own outcome.
+/// PIPE-02, RFC 2920 §3.1: MAIL, RCPT and DATA in one group; each recipient has its own outcome.
 #[test]
 fn pipe_02_grouped_with_pipelining() {
     let dialogue = after_hello(
@@ -209,7 +209,7 @@ fn what_the_server_cannot_take_is_not_begun() {
     assert_eq!(begun, ["connected"]);
 }
 
-/// MPAR-09: "Never send `AUTH=` to a server that did not advertise AUTH. Encode `+`, `=` … as `+XX` upper-case".
+/// MPAR-09, CLI-11: "Never send `AUTH=` to a server that did not advertise AUTH. Encode `+`, `=` … as `+XX` upper-case".
 #[test]
 fn mpar_09_the_submitter() {
     const WITH: Setting = Setting {
