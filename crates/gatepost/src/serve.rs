@@ -352,6 +352,7 @@ fn services(
     let directory = StoreDirectory::new(store.clone(), pool)
         .map_err(|error| ServeError::new(error.to_string(), "nothing was changed"))?;
     Ok(Services {
+        hostname: config.hostname.as_str().into(),
         authenticator: Authenticator::new(&config.hostname, Box::new(directory), Rules::default()),
         accounts: Arc::new(StoreAccounts(store.clone())),
         queue: queue.clone(),

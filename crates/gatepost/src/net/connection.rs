@@ -19,7 +19,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use gatepost_smtp::reply::Refusal;
-use gatepost_smtp::server::{Input, Output, Request, RequestId, ServerSession};
+use gatepost_smtp::server::{Answer, Input, Output, RequestId, ServerSession};
 use gatepost_smtp::short_id::SessionId;
 use gatepost_smtp::tls_facts::TlsFacts;
 use tokio::net::TcpStream;
@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::limits::Permit;
-use super::responder::Responder;
+use super::responder::{Responder, Response, Work};
 use super::service::ListenerContext;
 use super::session_id;
 use super::tls;
@@ -48,40 +48,51 @@ pub(super) async fn serve(
     permit: Permit,
 ) {
     let begun = Instant::now();
-    let session = session_id::draw();
-    let mut wire = Wire::clear(stream);
-    let implicit = match context.tls {
-        TlsMode::Implicit => {
-            match handshake(&mut wire, peer, &context, session, Vec::new()).await {
-                Ok(facts) => Some(facts),
-                Err(()) => return wire.close(true).await,
-            }
-        }
-        TlsMode::StartTls | TlsMode::StartTlsOptional | TlsMode::None => None,
-    };
-    let mut responder = Responder::new(Arc::clone(&context), peer, session);
-    if let Some(facts) = &implicit {
-        responder.tls_started(facts);
-    }
-    let mut connection = Connection {
-        link: Link {
-            wire,
-            session: ServerSession::new(Arc::clone(&context.profile), session, implicit, begun),
-            timer: Box::pin(sleep_until(begun.into())),
-            drain: Some(drain),
-            input: FromPeer::Open,
-        },
-        responder,
-        backlog: VecDeque::new(),
-        context,
-        peer,
-        id: session,
+    // On the heap, as every other step that is large and soon over: what a connection is while idle is what ten thousand of them cost.
+    let Some(mut connection) = Box::pin(begin(stream, peer, context, drain, begun)).await else {
+        return;
     };
     let reason = connection.run().await;
     connection.report(reason, begun);
     let linger = connection.responder.hung_up.is_some();
-    connection.link.wire.close(linger).await;
+    Box::pin(connection.link.wire.close(linger)).await;
     drop(permit);
+}
+
+/// The connection with its session, after the handshake where TLS comes first.
+async fn begin(
+    stream: TcpStream,
+    peer: SocketAddr,
+    context: Arc<ListenerContext>,
+    drain: watch::Receiver<bool>,
+    begun: Instant,
+) -> Option<Connection> {
+    let id = session_id::draw();
+    let mut wire = Wire::clear(stream);
+    let mut facts = None;
+    if context.tls == TlsMode::Implicit {
+        let shaken = handshake(&mut wire, peer, &context, id, Vec::new()).await;
+        let Ok(found) = shaken else {
+            wire.close(true).await;
+            return None;
+        };
+        facts = Some(found);
+    }
+    let link = Link {
+        wire,
+        session: ServerSession::new(Arc::clone(&context.profile), id, facts, begun),
+        timer: Box::pin(sleep_until(begun.into())),
+        drain: Some(drain),
+        input: FromPeer::Open,
+    };
+    Some(Connection {
+        link,
+        responder: Responder::new(Arc::clone(&context), peer),
+        backlog: VecDeque::new(),
+        context,
+        peer,
+        id,
+    })
 }
 
 struct Connection {
@@ -119,10 +130,15 @@ impl Connection {
         loop {
             while let Some(output) = self.next_output() {
                 match output {
-                    Output::Ask(id, request) => self.ask(id, request).await,
+                    Output::Ask(id, request) => {
+                        match self.responder.answer(request, &self.link.session) {
+                            Response::Now(answer) => self.link.answer(id, answer),
+                            Response::Later(work) => self.work(id, work).await,
+                        }
+                    }
                     Output::Body(octets) => self.responder.body(&octets).await,
-                    Output::Event(event) => self.responder.note(event),
-                    Output::StartTls { early } => self.start_tls(early).await,
+                    Output::Event(event) => self.responder.note(event, &self.link.session),
+                    Output::StartTls { early } => Box::pin(self.start_tls(early)).await,
                     // Nothing is outstanding here: the answer was quicker.
                     Output::Cancel(_) => {}
                     Output::Close => {
@@ -142,21 +158,16 @@ impl Connection {
             .or_else(|| self.link.session.poll())
     }
 
-    /// Gets the answer to a request and gives it to the session, unless the session takes the request back.
-    async fn ask(&mut self, id: RequestId, request: Request) {
-        let identity = match request {
-            Request::Mail { .. } => self.link.session.identity().cloned(),
-            _ => None,
-        };
-        let layer = self.link.session.greeting_facts().layer.map(str::to_owned);
-        // On the heap: most connections are idle, and an answer under way is the largest thing a connection has.
-        let mut answering = Box::pin(self.responder.answer(request, identity, layer));
-        let mut answer = poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await;
+    /// Does what a request takes and gives the answer to the session, unless the session takes the request back.
+    async fn work(&mut self, id: RequestId, work: Work) {
+        // On the heap: most connections are idle, and work under way is the largest thing a connection has.
+        let mut working = Box::pin(self.responder.work(work, self.id));
+        let mut answer = poll_fn(|context| Poll::Ready(working.as_mut().poll(context))).await;
         while answer.is_pending() {
             self.link.flush(&self.context).await;
             tokio::select! {
                 biased;
-                done = &mut answering => answer = Poll::Ready(done),
+                done = &mut working => answer = Poll::Ready(done),
                 () = self.link.wait() => {
                     while let Some(output) = self.link.session.poll() {
                         if matches!(output, Output::Cancel(cancelled) if cancelled == id) {
@@ -167,11 +178,9 @@ impl Connection {
                 }
             }
         }
-        drop(answering);
+        drop(working);
         if let Poll::Ready(answer) = answer {
-            self.link
-                .session
-                .handle(Input::Answer(id, answer), Instant::now());
+            self.link.answer(id, answer);
         }
     }
 
@@ -187,7 +196,6 @@ impl Connection {
         .await
         {
             Ok(facts) => {
-                self.responder.tls_started(&facts);
                 self.link
                     .session
                     .handle(Input::TlsStarted(facts), Instant::now());
@@ -225,6 +233,11 @@ impl Connection {
 }
 
 impl Link {
+    fn answer(&mut self, id: RequestId, answer: Answer) {
+        self.session
+            .handle(Input::Answer(id, answer), Instant::now());
+    }
+
     /// Waits until something happens to the session, and tells it.
     async fn wait(&mut self) {
         let Self {

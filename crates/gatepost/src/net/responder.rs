@@ -1,19 +1,20 @@
 //! Answers what a session asks, and reports what it tells.
 //!
-//! One per connection. Holds what a connection knows of itself beyond its dialogue: the open exchange, the open transaction, the facts
-//! of its channel.
+//! One per connection. Holds what a connection has open beyond its dialogue: the exchange and the transaction. Most requests are answered at once;
+//! only what asks a directory or waits for the disk takes time.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gatepost_sasl::{Identity, Mechanism, Question};
+use gatepost_smtp::params::MailParams;
+use gatepost_smtp::path::ReversePath;
 use gatepost_smtp::reply::Refusal;
-use gatepost_smtp::server::{AbortCause, Answer, AuthEnd, Request, SessionEvent};
+use gatepost_smtp::server::{AbortCause, Answer, AuthEnd, Request, ServerSession, SessionEvent};
 use gatepost_smtp::short_id::SessionId;
-use gatepost_smtp::tls_facts::TlsFacts;
 
-use super::service::ListenerContext;
-use super::submission::{Origin, Submission};
+use super::service::{ListenerContext, Services};
+use super::submission::{Origin, Source, Submission};
 use crate::auth::channel::{Channel, Peer};
 use crate::auth::exchange::{End, Exchange};
 use crate::config::resolved::{ListenerProfile, TlsMode};
@@ -26,11 +27,6 @@ use crate::policy::sender::MissingFrom;
 pub(super) struct Responder {
     context: Arc<ListenerContext>,
     peer: SocketAddr,
-    session: SessionId,
-    tls: Option<Box<TlsFacts>>,
-    helo: Box<str>,
-    esmtp: bool,
-    account: Option<Box<str>>,
     exchange: Option<Box<Exchange>>,
     submission: Option<Box<Submission>>,
     /// Why the refusal that comes next was decided.
@@ -41,16 +37,27 @@ pub(super) struct Responder {
     pub(super) hung_up: Option<Refusal>,
 }
 
+/// What comes of a request.
+pub(super) enum Response {
+    /// The answer.
+    Now(Answer),
+    /// It takes time.
+    Later(Work),
+}
+
+/// What takes time.
+pub(super) enum Work {
+    /// Somebody has to be asked, or a password hashed.
+    Sasl(Question),
+    /// A message has to reach the disk.
+    Commit,
+}
+
 impl Responder {
-    pub(super) fn new(context: Arc<ListenerContext>, peer: SocketAddr, session: SessionId) -> Self {
+    pub(super) fn new(context: Arc<ListenerContext>, peer: SocketAddr) -> Self {
         Self {
             context,
             peer,
-            session,
-            tls: None,
-            helo: "".into(),
-            esmtp: false,
-            account: None,
             exchange: None,
             submission: None,
             detail: None,
@@ -59,85 +66,43 @@ impl Responder {
         }
     }
 
-    /// The connection is inside TLS now; what was known of the client is not any more (TLS-07).
-    pub(super) fn tls_started(&mut self, facts: &TlsFacts) {
-        self.tls = Some(Box::new(facts.clone()));
-        self.helo = "".into();
-        self.esmtp = false;
-        self.account = None;
-        self.submission = None;
-    }
-
-    /// Answers. `identity` is who the session acts for at this moment, `layer` how its security layer describes itself. May be dropped at
-    /// any time; what it was about is then undecided.
-    pub(super) async fn answer(
-        &mut self,
-        request: Request,
-        identity: Option<Identity>,
-        layer: Option<String>,
-    ) -> Answer {
-        match request {
-            Request::Ehlo { name, esmtp } => {
-                self.helo = name.into();
-                self.esmtp = esmtp;
-                Answer::Offer(self.offer())
-            }
-            Request::BeginAuth { mechanism } => {
-                let peer = Peer {
-                    address: self.peer.ip(),
-                    channel: self.channel(),
-                };
-                match Exchange::open(&self.context.services.authenticator, peer, mechanism) {
-                    Ok((exchange, params)) => {
-                        self.exchange = Some(Box::new(exchange));
-                        Answer::Begin(params)
-                    }
-                    Err(refusal) => Answer::Refuse(refusal.into()),
-                }
-            }
-            Request::Sasl(question) => self.sasl(question).await,
+    /// Answers a request of this session, or says what has to be done for it.
+    pub(super) fn answer(&mut self, request: Request, session: &ServerSession) -> Response {
+        let answer = match request {
+            Request::Sasl(question) => return Response::Later(Work::Sasl(question)),
+            Request::Commit => return Response::Later(Work::Commit),
+            Request::Ehlo { .. } => Answer::Offer(self.offer(session)),
+            Request::BeginAuth { mechanism } => self.begin_auth(mechanism, session),
             Request::Mail {
                 reverse_path,
                 params,
-            } => {
-                let Some(identity) = identity else {
-                    return Answer::Refuse(Refusal::AuthenticationRequired);
-                };
-                let begun = Submission::begin(
-                    &self.context.services,
-                    identity,
-                    reverse_path,
-                    params,
-                    self.missing_from(),
-                );
-                let begun = begun.map(|submission| self.submission = Some(Box::new(submission)));
-                self.decided(begun)
-            }
+            } => self.mail(reverse_path, params, session.identity()),
             Request::Rcpt { forward_path, .. } => {
-                let Some(submission) = &mut self.submission else {
-                    return Answer::Refuse(Refusal::MailRequired);
-                };
-                let decided = submission.recipient(&forward_path);
-                self.decided(decided)
+                self.decide(|submission, _| submission.recipient(&forward_path))
             }
             Request::Content => {
-                let Some(mut submission) = self.submission.take() else {
-                    return Answer::Refuse(Refusal::MailRequired);
-                };
-                submission.open(&self.context.services, &self.origin(layer.as_deref()));
-                self.submission = Some(submission);
-                Answer::Proceed
+                let origin = self.origin(session);
+                self.decide(|submission, services| {
+                    submission.open(services, &origin);
+                    Ok(())
+                })
             }
             Request::Headers { headers, has_body } => {
-                let Some(mut submission) = self.submission.take() else {
-                    return Answer::Refuse(Refusal::MailRequired);
-                };
-                let decided =
-                    submission.headers(&self.origin(layer.as_deref()), &headers, has_body);
-                self.submission = Some(submission);
-                self.decided(decided)
+                let origin = self.origin(session);
+                self.decide(|submission, _| submission.headers(&origin, &headers, has_body))
             }
-            Request::Commit => self.commit(layer.as_deref()).await,
+        };
+        Response::Now(answer)
+    }
+
+    /// Does what takes time. May be dropped at any time; what it was about is then undecided.
+    pub(super) async fn work(&mut self, work: Work, session: SessionId) -> Answer {
+        match work {
+            Work::Sasl(question) => Answer::Sasl(match &mut self.exchange {
+                Some(exchange) => exchange.answer(question).await,
+                None => gatepost_sasl::Answer::Unavailable,
+            }),
+            Work::Commit => self.commit(session).await,
         }
     }
 
@@ -149,11 +114,11 @@ impl Responder {
     }
 
     /// Reports what the session tells.
-    pub(super) fn note(&mut self, event: SessionEvent) {
+    pub(super) fn note(&mut self, event: SessionEvent, session: &ServerSession) {
         match event {
             SessionEvent::AuthEnded { mechanism, end, id } => {
                 let id = id.map(|id| id.to_string());
-                self.auth_ended(mechanism.name, end, id);
+                self.auth_ended(mechanism.name, end, id, session);
             }
             SessionEvent::Refused {
                 id,
@@ -166,11 +131,11 @@ impl Responder {
                 let refused = CommandRefused {
                     peer: self.peer.ip(),
                     listener: self.context.name.clone(),
-                    session: self.session.to_string(),
+                    session: session.id().to_string(),
                     id: id.to_string(),
                     command,
                     refusal,
-                    account: self.account.as_deref().map(str::to_owned),
+                    account: session.identity().map(|it| it.acts_as().to_owned()),
                     detail: self.detail.take(),
                 };
                 self.context.services.observer.emit(refused);
@@ -178,14 +143,14 @@ impl Responder {
             SessionEvent::Quirk(quirk) => self.context.services.observer.emit(QuirkSeen {
                 peer: self.peer.ip(),
                 listener: self.context.name.clone(),
-                session: self.session.to_string(),
+                session: session.id().to_string(),
                 quirk: quirk.label(),
             }),
             SessionEvent::PasswordExposed { mechanism } => {
                 self.context.services.observer.emit(PasswordExposed {
                     peer: self.peer.ip(),
                     listener: self.context.name.clone(),
-                    session: self.session.to_string(),
+                    session: session.id().to_string(),
                     mechanism: mechanism.name,
                 });
             }
@@ -193,33 +158,91 @@ impl Responder {
         }
     }
 
+    fn begin_auth(&mut self, mechanism: &'static Mechanism, session: &ServerSession) -> Answer {
+        let peer = Peer {
+            address: self.peer.ip(),
+            channel: self.channel(session),
+        };
+        match Exchange::open(&self.context.services.authenticator, peer, mechanism) {
+            Ok((exchange, params)) => {
+                self.exchange = Some(Box::new(exchange));
+                Answer::Begin(params)
+            }
+            Err(refusal) => Answer::Refuse(refusal.into()),
+        }
+    }
+
     /// CAP-13: where TLS has to come first, no mechanism is announced before it.
-    fn offer(&self) -> Vec<&'static Mechanism> {
-        if self.context.tls == TlsMode::StartTls && self.tls.is_none() {
+    fn offer(&self, session: &ServerSession) -> Vec<&'static Mechanism> {
+        let channel = self.channel(session);
+        if self.context.tls == TlsMode::StartTls && !channel.tls {
             return Vec::new();
         }
-        let authenticator = &self.context.services.authenticator;
-        authenticator.mechanisms(&self.channel())
+        self.context.services.authenticator.mechanisms(&channel)
     }
 
-    async fn sasl(&mut self, question: Question) -> Answer {
-        let answer = match &mut self.exchange {
-            Some(exchange) => exchange.answer(question).await,
-            None => gatepost_sasl::Answer::Unavailable,
+    fn mail(
+        &mut self,
+        reverse_path: ReversePath,
+        params: MailParams,
+        identity: Option<&Identity>,
+    ) -> Answer {
+        let Some(identity) = identity else {
+            return Answer::Refuse(Refusal::AuthenticationRequired);
         };
-        Answer::Sasl(answer)
+        let missing_from = match self.context.serves {
+            ListenerProfile::Submission => MissingFrom::Refuse,
+            ListenerProfile::Legacy => MissingFrom::Add,
+        };
+        let begun = Submission::begin(
+            &self.context.services,
+            identity.clone(),
+            reverse_path,
+            params,
+            missing_from,
+        );
+        match begun {
+            Ok(submission) => {
+                self.submission = Some(Box::new(submission));
+                Answer::Proceed
+            }
+            Err(decision) => self.refuse(&decision),
+        }
     }
 
-    async fn commit(&mut self, layer: Option<&str>) -> Answer {
+    /// Has the open transaction decide.
+    fn decide(
+        &mut self,
+        decide: impl FnOnce(&mut Submission, &Services) -> Result<(), Decision>,
+    ) -> Answer {
+        let Some(submission) = &mut self.submission else {
+            return Answer::Refuse(Refusal::MailRequired);
+        };
+        match decide(submission, &self.context.services) {
+            Ok(()) => Answer::Proceed,
+            Err(decision) => self.refuse(&decision),
+        }
+    }
+
+    fn refuse(&mut self, decision: &Decision) -> Answer {
+        self.detail = Some(decision.detail());
+        Answer::Refuse(decision.refusal)
+    }
+
+    async fn commit(&mut self, session: SessionId) -> Answer {
         let Some(submission) = self.submission.take() else {
             return Answer::Refuse(Refusal::MailRequired);
         };
-        let origin = self.origin(layer);
-        let committing = submission.commit(&self.context.services, &origin, &self.context.name);
-        match committing.await {
+        let services = &self.context.services;
+        let source = Source {
+            peer: self.peer.ip(),
+            listener: &self.context.name,
+            session,
+        };
+        match submission.commit(services, &source).await {
             Ok(accepted) => {
                 let id = accepted.id.clone();
-                self.context.services.observer.emit(accepted);
+                services.observer.emit(accepted);
                 self.messages += 1;
                 Answer::Committed { id }
             }
@@ -227,14 +250,20 @@ impl Responder {
         }
     }
 
-    fn auth_ended(&mut self, mechanism: &'static str, end: AuthEnd, id: Option<String>) {
+    fn auth_ended(
+        &mut self,
+        mechanism: &'static str,
+        end: AuthEnd,
+        id: Option<String>,
+        session: &ServerSession,
+    ) {
         let Some(exchange) = self.exchange.take() else {
             return;
         };
         let mut told = AuthAttempt {
             peer: self.peer.ip(),
             listener: self.context.name.clone(),
-            session: self.session.to_string(),
+            session: session.id().to_string(),
             id,
             mechanism,
             authcid: exchange
@@ -247,7 +276,7 @@ impl Responder {
                 .authzid
                 .as_ref()
                 .map(|name| name.as_str().to_owned()),
-            tls: self.tls.as_ref().map(|tls| tls.version.clone()),
+            tls: session.greeting_facts().tls.map(|tls| tls.version.clone()),
             result: AuthResult::Lost,
             reason: Reason::Ok,
             account: None,
@@ -258,7 +287,6 @@ impl Responder {
                 told.result = AuthResult::Won;
                 told.account = Some(identity.acts_as().to_owned());
                 told.credential = Some(identity.credential().to_owned());
-                self.account = Some(identity.acts_as().into());
                 End::Won
             }
             AuthEnd::Lost(refusal) => {
@@ -280,44 +308,22 @@ impl Responder {
         self.context.services.observer.emit(told);
     }
 
-    fn decided(&mut self, decision: Result<(), Decision>) -> Answer {
-        match decision {
-            Ok(()) => Answer::Proceed,
-            Err(decision) => {
-                self.detail = Some(decision.detail());
-                Answer::Refuse(decision.refusal)
-            }
-        }
-    }
-
-    fn channel(&self) -> Channel {
+    fn channel(&self, session: &ServerSession) -> Channel {
+        let tls = session.greeting_facts().tls;
         Channel {
-            tls: self.tls.is_some(),
+            tls: tls.is_some(),
             legacy: self.context.serves == ListenerProfile::Legacy,
-            bindings: self
-                .tls
-                .as_ref()
+            bindings: tls
                 .map(|tls| tls.channel_bindings.clone())
                 .unwrap_or_default(),
         }
     }
 
-    fn missing_from(&self) -> MissingFrom {
-        match self.context.serves {
-            ListenerProfile::Submission => MissingFrom::Refuse,
-            ListenerProfile::Legacy => MissingFrom::Add,
-        }
-    }
-
-    fn origin<'a>(&'a self, layer: Option<&'a str>) -> Origin<'a> {
+    fn origin<'a>(&self, session: &'a ServerSession) -> Origin<'a> {
         Origin {
             peer: self.peer,
-            session: self.session,
-            helo: &self.helo,
-            esmtp: self.esmtp,
-            tls: self.tls.as_deref(),
-            layer,
-            hostname: &self.context.profile.hostname,
+            session: session.id(),
+            facts: session.greeting_facts(),
         }
     }
 }

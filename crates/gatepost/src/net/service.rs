@@ -14,6 +14,8 @@ use crate::queue::Queue;
 /// The services, the same for all listeners.
 #[derive(Clone)]
 pub struct Services {
+    /// Our name, in trace fields and message ids.
+    pub hostname: Arc<str>,
     /// Proves identities.
     pub authenticator: Authenticator,
     /// Knows what an account owns now.

@@ -5,15 +5,16 @@
 //! 451): it remains responsible for the message.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use gatepost_sasl::Identity;
 use gatepost_smtp::params::{Body, MailParams};
 use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
 use gatepost_smtp::reply::Refusal;
+use gatepost_smtp::server::GreetingFacts;
 use gatepost_smtp::short_id::SessionId;
-use gatepost_smtp::tls_facts::TlsFacts;
-use gatepost_smtp::trace::{Protocol, Received};
+use gatepost_smtp::trace::Received;
 use jiff::Timestamp;
 
 use super::service::{AccountFacts, Services};
@@ -33,11 +34,14 @@ use crate::queue::{AuthFacts, Disposition, Draft, Envelope, QueueError, Submissi
 pub(super) struct Origin<'a> {
     pub(super) peer: SocketAddr,
     pub(super) session: SessionId,
-    pub(super) helo: &'a str,
-    pub(super) esmtp: bool,
-    pub(super) tls: Option<&'a TlsFacts>,
-    pub(super) layer: Option<&'a str>,
-    pub(super) hostname: &'a str,
+    pub(super) facts: GreetingFacts<'a>,
+}
+
+/// Where a message came in, for the log.
+pub(super) struct Source<'a> {
+    pub(super) peer: IpAddr,
+    pub(super) listener: &'a str,
+    pub(super) session: SessionId,
 }
 
 /// A transaction between MAIL and its end.
@@ -48,6 +52,7 @@ pub(super) struct Submission {
     params: MailParams,
     grants: RelayGrants,
     missing_from: MissingFrom,
+    hostname: Arc<str>,
     draft: Option<Draft>,
     eight_bit: bool,
     fault: Option<QueueError>,
@@ -69,6 +74,7 @@ impl Submission {
             params,
             grants: RelayGrants::default(),
             missing_from,
+            hostname: Arc::clone(&services.hostname),
             draft: None,
             eight_bit: false,
             fault: None,
@@ -102,8 +108,9 @@ impl Submission {
                 received_ms: 0,
                 auth: Some(auth),
                 peer: Some(origin.peer),
-                helo: origin.helo.to_owned(),
+                helo: origin.facts.helo.to_owned(),
                 tls: origin
+                    .facts
                     .tls
                     .map(|tls| format!("{} {}", tls.version, tls.cipher)),
                 session: origin.session.to_string(),
@@ -137,7 +144,7 @@ impl Submission {
             received: &received,
             now,
             queue_id: &id,
-            hostname: origin.hostname,
+            hostname: &self.hostname,
         };
         let completed = content::admit(&self.actor(), &submitted, &stamp)?;
         self.eight_bit |= !completed.is_ascii();
@@ -163,8 +170,7 @@ impl Submission {
     pub(super) async fn commit(
         mut self,
         services: &Services,
-        origin: &Origin<'_>,
-        listener: &str,
+        source: &Source<'_>,
     ) -> Result<MessageAccepted, Refusal> {
         let Some(mut draft) = self.draft.take() else {
             return Err(storage_refusal(services, self.fault.as_ref()));
@@ -180,9 +186,9 @@ impl Submission {
         );
         draft.disposition(disposition);
         let accepted = MessageAccepted {
-            peer: origin.peer.ip(),
-            listener: listener.to_owned(),
-            session: origin.session.to_string(),
+            peer: source.peer,
+            listener: source.listener.to_owned(),
+            session: source.session.to_string(),
             id: draft.id().to_string(),
             account: self.identity.acts_as().to_owned(),
             credential: self.identity.credential().to_owned(),
@@ -221,20 +227,16 @@ impl Submission {
         let mut recipients = self.grants.recipients();
         let recipient = recipients.next().filter(|_| recipients.len() == 0);
         Received {
-            helo: origin.helo,
+            helo: origin.facts.helo,
             rdns: None,
             peer: origin.peer.ip(),
             // TRC-01: names of accounts are no business of those who get the mail.
             authenticated: None,
-            host: origin.hostname,
-            protocol: Protocol {
-                esmtp: origin.esmtp,
-                tls: origin.tls.is_some(),
-                authenticated: true,
-            },
-            layer: origin.layer,
+            host: &self.hostname,
+            protocol: origin.facts.protocol(),
+            layer: origin.facts.layer,
             id,
-            tls: origin.tls,
+            tls: origin.facts.tls,
             recipient,
             date: &fixup::date(now),
         }

@@ -140,6 +140,7 @@ impl Rig {
         let log = Log::default();
         let sink = LogSink::new(LogFormat::Text, Level::Debug, log.clone());
         let services = Services {
+            hostname: "submit.example.com".into(),
             authenticator: Authenticator::new(
                 "submit.example.com",
                 Box::new(accounts),

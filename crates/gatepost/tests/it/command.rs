@@ -135,6 +135,25 @@ async fn dev_serves_captures_keeps_and_stops() {
     assert_eq!(status, Some(0));
 }
 
+/// "the example it prints, pasted, is accepted".
+#[test]
+fn the_example_that_dev_prints_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &LOOPBACK);
+    let example = dev
+        .printed
+        .lines()
+        .find(|line| line.contains(" send "))
+        .unwrap();
+    let pasted = Command::new("sh").args(["-c", example]).output().unwrap();
+    assert!(pasted.status.success(), "{example}: {}", stderr(&pasted));
+    let (_, _, log) = dev.stop(Signal::TERM);
+    assert!(
+        log.contains("event=accepted") && log.contains("mechanism=SCRAM-SHA-256"),
+        "{log}"
+    );
+}
+
 /// T-09: "another address needs --expose".
 #[test]
 fn dev_on_another_than_a_loopback_address_is_refused_without_expose() {

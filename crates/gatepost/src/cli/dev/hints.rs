@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::ACCOUNT;
 use crate::admin::token::Token;
@@ -44,25 +44,32 @@ impl fmt::Display for Hints<'_> {
         }
         writeln!(f)?;
         writeln!(f, "Send a message by pasting one of these:\n")?;
-        let program = std::env::args()
-            .next()
-            .unwrap_or_else(|| "gatepost".to_owned());
+        let program = program();
         writeln!(
             f,
-            "  echo {password} | {} send {smtp} --ca {ca} --user {ACCOUNT} --password-stdin --to you@example.com",
-            quoted(&program)
-        )?;
-        writeln!(
-            f,
-            "  printf 'From: {ACCOUNT}\\nTo: you@example.com\\nSubject: Hello\\n\\nIt works.\\n' | curl --ssl-reqd --cacert {ca} \
-             --user {ACCOUNT}:{password} --mail-from {ACCOUNT} --mail-rcpt you@example.com --upload-file - smtp://{smtp}"
+            "  echo {password} | {program} send {smtp} --user {ACCOUNT} --password-stdin --ca {ca} --to you@example.com"
         )?;
         writeln!(
             f,
             "  swaks --server {smtp} --tls --auth PLAIN --auth-user {ACCOUNT} --auth-password {password} --from {ACCOUNT} \
              --to you@example.com"
+        )?;
+        writeln!(
+            f,
+            "  printf 'From: {ACCOUNT}\\nTo: you@example.com\\nSubject: Hello\\n\\nIt works.\\n' | curl --ssl-reqd --cacert {ca} \
+             --user {ACCOUNT}:{password} --mail-from {ACCOUNT} --mail-rcpt you@example.com --upload-file - smtp://{smtp}"
         )
     }
+}
+
+/// How this program is called: by its name when the shell found it by that, by its path otherwise.
+fn program() -> String {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let path = match std::env::current_exe() {
+        Ok(path) if called.as_encoded_bytes().contains(&b'/') => path,
+        _ => PathBuf::from(called),
+    };
+    quoted(&path.display().to_string())
 }
 
 /// Where to connect to: the loopback address for a server that listens everywhere.
