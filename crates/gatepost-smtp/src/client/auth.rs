@@ -21,7 +21,8 @@ use gatepost_sasl::{
 };
 
 use super::failure::ExchangeFault;
-use super::session::{ClientOutput, Link};
+use super::link::Link;
+use super::session::ClientOutput;
 use crate::reply::{Reply, ReplyCode};
 
 /// RFC 5321 §4.5.3.1.4: a command line with its end. An initial response that makes it longer must wait (AUTH-14).

@@ -8,10 +8,10 @@
 use gatepost_sasl::mechanism::ALL;
 use gatepost_sasl::{Mechanism, Needs};
 
-use super::attempts::{Authentication, MechanismChoice};
+use super::authentication::{Authentication, MechanismChoice};
 use super::capabilities::{Capabilities, Extension};
 use super::failure::CredentialFault;
-use super::session::Link;
+use super::link::Link;
 
 /// What this channel may carry.
 #[derive(Debug, Clone, Copy)]

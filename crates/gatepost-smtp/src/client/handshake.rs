@@ -7,13 +7,15 @@
 
 use gatepost_sasl::Mechanism;
 
-use super::attempts::{Attempts, Authentication};
+use super::attempts::Attempts;
+use super::authentication::Authentication;
 use super::capabilities::{Capabilities, Extension};
 use super::choice::{self, Channel};
 use super::failure::{
     ChannelFault, ClientFailure, CredentialFault, ExchangeFault, ProtocolFault, Stage,
 };
-use super::session::{ClientOutput, Completed, Link, StartTlsUse, State};
+use super::link::Link;
+use super::session::{ClientOutput, Completed, StartTlsUse, State};
 use crate::reply::{Reply, ReplyCode};
 use crate::tls_facts::TlsFacts;
 

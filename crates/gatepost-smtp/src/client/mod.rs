@@ -20,12 +20,15 @@
 
 mod attempts;
 mod auth;
+mod authentication;
 mod capabilities;
 mod choice;
 mod content;
+mod envelope;
 mod failure;
 mod handshake;
 mod hello_name;
+mod link;
 mod reply_decoder;
 mod retry;
 mod session;
@@ -35,9 +38,10 @@ mod timeouts;
 mod transaction;
 mod wire;
 
-pub use attempts::{Authentication, InitialResponsePolicy, MechanismChoice};
+pub use authentication::{Authentication, InitialResponsePolicy, MechanismChoice};
 pub use capabilities::{Capabilities, Extension};
 pub use content::{ContentEncoder, ContentMeter};
+pub use envelope::{Envelope, SendReport};
 pub use failure::{
     ChannelFault, ClientFailure, CredentialFault, ExchangeFault, Lack, ProtocolFault, Stage,
 };
@@ -47,4 +51,3 @@ pub use session::{
     ClientCommand, ClientInput, ClientOutput, ClientProfile, ClientSession, Completed, StartTlsUse,
 };
 pub use timeouts::Timeouts;
-pub use transaction::{Envelope, SendReport};

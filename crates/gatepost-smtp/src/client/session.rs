@@ -1,19 +1,20 @@
 //! The session: what goes in and out, and which state takes it.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
 use gatepost_sasl::{ClientAnswer, ClientQuestion, Mechanism};
 
-use super::attempts::{Attempts, Authenticating, Authentication};
+use super::attempts::{Attempts, Authenticating};
+use super::authentication::Authentication;
 use super::capabilities::Capabilities;
+use super::envelope::{Envelope, SendReport};
 use super::failure::{ChannelFault, ClientFailure, ProtocolFault, Stage};
 use super::handshake::Handshake;
 use super::hello_name::HelloName;
+use super::link::Link;
 use super::timeouts::Timeouts;
-use super::transaction::{Envelope, SendReport, Sending};
-use super::wire::Wire;
+use super::transaction::Sending;
 use crate::reply::{Reply, ReplyCode};
 use crate::tls_facts::TlsFacts;
 
@@ -141,15 +142,7 @@ pub(super) enum State {
 impl ClientSession {
     /// A session on a fresh connection. `tls` is given when the connection began with TLS and the server's name is verified.
     pub fn new(profile: ClientProfile, tls: Option<TlsFacts>, now: Instant) -> Self {
-        let mut link = Link {
-            profile,
-            wire: Wire::default(),
-            capabilities: Capabilities::default(),
-            tls,
-            outputs: VecDeque::new(),
-            alarm: None,
-            now,
-        };
+        let mut link = Link::new(profile, tls, now);
         let state = Handshake::begin(&mut link);
         Self { state, link }
     }
@@ -368,71 +361,5 @@ impl State {
         link.outputs
             .push_back(ClientOutput::Done(Err(ClientFailure::OutOfOrder)));
         self
-    }
-}
-
-/// What every state works with.
-pub(super) struct Link {
-    pub(super) profile: ClientProfile,
-    pub(super) wire: Wire,
-    pub(super) capabilities: Capabilities,
-    pub(super) tls: Option<TlsFacts>,
-    pub(super) outputs: VecDeque<ClientOutput>,
-    /// When the current wait is over, and what it was for.
-    pub(super) alarm: Option<(Instant, Stage)>,
-    pub(super) now: Instant,
-}
-
-impl Link {
-    /// Sends a command line and waits for its reply.
-    pub(super) fn line(&mut self, line: &str, stage: Stage) {
-        self.wire.send(format!("{line}\r\n").as_bytes());
-        self.wait(stage);
-    }
-
-    /// Sets the alarm for a stage.
-    pub(super) fn wait(&mut self, stage: Stage) {
-        let timeouts = &self.profile.timeouts;
-        let time = match stage {
-            Stage::Data => timeouts.data_start,
-            Stage::Content => timeouts.data_block,
-            Stage::EndOfData => timeouts.data_end,
-            Stage::Quit => timeouts.quit,
-            Stage::Authentication => timeouts.authentication,
-            _ => timeouts.reply,
-        };
-        self.alarm = Some((self.now + time, stage));
-    }
-
-    /// What is being waited for.
-    pub(super) fn stage(&self) -> Stage {
-        self.alarm.map_or(Stage::Idle, |(_, stage)| stage)
-    }
-
-    /// A job ended and the dialogue is in step.
-    pub(super) fn finish(&mut self, result: Result<Completed, ClientFailure>) -> State {
-        self.alarm = None;
-        self.outputs.push_back(ClientOutput::Done(result));
-        State::Ready
-    }
-
-    /// A job ended and so does the connection.
-    pub(super) fn abandon(&mut self, failure: ClientFailure) -> State {
-        self.outputs
-            .push_back(ClientOutput::Done(Err(failure.clone())));
-        self.close(failure)
-    }
-
-    /// The connection ends between jobs.
-    pub(super) fn close(&mut self, failure: ClientFailure) -> State {
-        self.alarm = None;
-        self.outputs.push_back(ClientOutput::Close);
-        State::Closed(failure)
-    }
-
-    fn leave(&mut self) -> State {
-        self.outputs
-            .push_back(ClientOutput::Done(Ok(Completed::Quit)));
-        self.close(ClientFailure::Channel(ChannelFault::Closed(Stage::Quit)))
     }
 }

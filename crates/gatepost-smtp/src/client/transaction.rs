@@ -15,57 +15,15 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use super::capabilities::Extension;
-use super::content::{ContentEncoder, ContentMeter};
+use super::content::ContentEncoder;
+use super::envelope::{Envelope, SendReport};
 use super::failure::{ClientFailure, Lack, ProtocolFault, Stage};
-use super::session::{ClientOutput, Completed, Link, State};
-use crate::params::Submitter;
-use crate::path::{ForwardPath, ReversePath};
+use super::link::Link;
+use super::session::{ClientOutput, Completed, State};
 use crate::reply::{Reply, ReplyCode};
 
 /// Most commands sent ahead of their replies: enough to hide the way there and back, few enough for any buffer on it.
 const WINDOW: usize = 100;
-
-/// The envelope of one message, and what must be declared about its content.
-#[derive(Debug, Clone)]
-pub struct Envelope {
-    /// Where notices go.
-    pub reverse_path: ReversePath,
-    /// Who shall get it.
-    pub recipients: Vec<ForwardPath>,
-    /// Octets of the content on the wire (see [`ContentMeter`](super::ContentMeter)), if known.
-    pub size: Option<u64>,
-    /// The content has octets above 127.
-    pub eight_bit: bool,
-    /// Who submitted it first. Sent only to a server that offers AUTH (RFC 4954 §5), and left out if it then refuses the parameter.
-    pub submitter: Option<Submitter>,
-}
-
-impl Envelope {
-    /// The envelope of `content`, which may have any line ends.
-    pub fn new(
-        reverse_path: impl Into<ReversePath>,
-        recipients: impl IntoIterator<Item = impl Into<ForwardPath>>,
-        content: &[u8],
-    ) -> Self {
-        let meter = ContentMeter::of(content);
-        Self {
-            reverse_path: reverse_path.into(),
-            recipients: recipients.into_iter().map(Into::into).collect(),
-            size: Some(meter.octets()),
-            eight_bit: meter.eight_bit(),
-            submitter: None,
-        }
-    }
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SendReport {
-    /// One outcome per recipient, in the order of the envelope: the reply that made the server responsible, or its refusal.
-    pub recipients: Vec<Result<Reply, Reply>>,
-    /// The reply to the message as a whole: to the final dot, or to DATA if it was refused. `None` when no recipient was accepted.
-    pub final_reply: Option<Reply>,
-}
 
 /// A transaction in progress.
 pub(super) struct Sending {

@@ -1,0 +1,76 @@
+//! What a caller says about an authentication: who, by what, and in which form.
+
+use gatepost_sasl::{ClientParams, Mechanism};
+
+/// How to prove who we are. The secret itself is asked for when a mechanism needs it.
+#[derive(Debug, Clone)]
+pub struct Authentication {
+    /// Whose credentials.
+    pub authcid: String,
+    /// Whom to act as; `None` = as ourselves.
+    pub authzid: Option<String>,
+    /// The server's host name as the user knows it.
+    pub host: String,
+    /// Which mechanism.
+    pub choice: MechanismChoice,
+    /// Use the mechanism of [`MechanismChoice::Only`] even if the server does not offer it: some hide AUTH from some networks (LS-32).
+    pub assume_offered: bool,
+    /// What to put on the AUTH line.
+    pub initial_response: InitialResponsePolicy,
+    /// One for each attempt, drawn by the driver from a CSPRNG: at least 128 bits each, printable ASCII without `,`. Their number is
+    /// the most attempts that are made.
+    pub nonces: [String; Self::ATTEMPTS],
+    /// Fewest iterations of a key derivation to accept.
+    pub min_iterations: u32,
+    /// Most iterations to accept: the server chooses them, we pay.
+    pub max_iterations: u32,
+}
+
+impl Authentication {
+    /// Most attempts of one authentication.
+    pub const ATTEMPTS: usize = 5;
+
+    /// By the strongest mechanism, as oneself.
+    pub fn new(
+        authcid: impl Into<String>,
+        host: impl Into<String>,
+        nonces: [String; Self::ATTEMPTS],
+    ) -> Self {
+        let (authcid, host) = (authcid.into(), host.into());
+        let bounds = ClientParams::new("", "", "");
+        Self {
+            authcid,
+            authzid: None,
+            host,
+            choice: MechanismChoice::Strongest,
+            assume_offered: false,
+            initial_response: InitialResponsePolicy::default(),
+            nonces,
+            min_iterations: bounds.min_iterations,
+            max_iterations: bounds.max_iterations,
+        }
+    }
+}
+
+/// Which mechanism to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MechanismChoice {
+    /// The strongest that is offered and that the channel may carry.
+    Strongest,
+    /// This one, or fail.
+    Only(&'static Mechanism),
+}
+
+/// What to put on the AUTH line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InitialResponsePolicy {
+    /// The first message, where it is standard and the line stays within 512 octets (AUTH-14).
+    #[default]
+    WhenItFits,
+    /// As `WhenItFits`, and also the user name of LOGIN, which is an extension (LOG-05).
+    Eager,
+    /// As `WhenItFits`, and also when the line becomes longer than 512 octets.
+    Long,
+    /// Nothing.
+    Withheld,
+}

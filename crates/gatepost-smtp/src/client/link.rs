@@ -1,0 +1,89 @@
+//! What every state of a session works with: the wire, what is known of the server, the outputs, the clock.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::capabilities::Capabilities;
+use super::failure::{ChannelFault, ClientFailure, Stage};
+use super::session::{ClientOutput, ClientProfile, Completed, State};
+use super::wire::Wire;
+use crate::tls_facts::TlsFacts;
+
+/// What every state works with.
+pub(super) struct Link {
+    pub(super) profile: ClientProfile,
+    pub(super) wire: Wire,
+    pub(super) capabilities: Capabilities,
+    pub(super) tls: Option<TlsFacts>,
+    pub(super) outputs: VecDeque<ClientOutput>,
+    /// When the current wait is over, and what it was for.
+    pub(super) alarm: Option<(Instant, Stage)>,
+    pub(super) now: Instant,
+}
+
+impl Link {
+    pub(super) fn new(profile: ClientProfile, tls: Option<TlsFacts>, now: Instant) -> Self {
+        Self {
+            profile,
+            wire: Wire::default(),
+            capabilities: Capabilities::default(),
+            tls,
+            outputs: VecDeque::new(),
+            alarm: None,
+            now,
+        }
+    }
+
+    /// Sends a command line and waits for its reply.
+    pub(super) fn line(&mut self, line: &str, stage: Stage) {
+        self.wire.send(format!("{line}\r\n").as_bytes());
+        self.wait(stage);
+    }
+
+    /// Sets the alarm for a stage.
+    pub(super) fn wait(&mut self, stage: Stage) {
+        let timeouts = &self.profile.timeouts;
+        let time = match stage {
+            Stage::Data => timeouts.data_start,
+            Stage::Content => timeouts.data_block,
+            Stage::EndOfData => timeouts.data_end,
+            Stage::Quit => timeouts.quit,
+            Stage::Authentication => timeouts.authentication,
+            _ => timeouts.reply,
+        };
+        self.alarm = Some((self.now + time, stage));
+    }
+
+    /// What is being waited for.
+    pub(super) fn stage(&self) -> Stage {
+        self.alarm.map_or(Stage::Idle, |(_, stage)| stage)
+    }
+
+    /// A job ended and the dialogue is in step.
+    pub(super) fn finish(&mut self, result: Result<Completed, ClientFailure>) -> State {
+        self.alarm = None;
+        self.outputs.push_back(ClientOutput::Done(result));
+        State::Ready
+    }
+
+    /// A job ended and so does the connection.
+    pub(super) fn abandon(&mut self, failure: ClientFailure) -> State {
+        self.outputs
+            .push_back(ClientOutput::Done(Err(failure.clone())));
+        self.close(failure)
+    }
+
+    /// The connection ends between jobs.
+    pub(super) fn close(&mut self, failure: ClientFailure) -> State {
+        self.alarm = None;
+        self.outputs.push_back(ClientOutput::Close);
+        State::Closed(failure)
+    }
+
+    /// The farewell is over, whatever came of it.
+    pub(super) fn leave(&mut self) -> State {
+        self.outputs
+            .push_back(ClientOutput::Done(Ok(Completed::Quit)));
+        self.close(ClientFailure::Channel(ChannelFault::Closed(Stage::Quit)))
+    }
+}
