@@ -33,7 +33,7 @@ pub use self::entry::{Disposition, EntryState, RecipientOutcome};
 pub use self::envelope::{AuthFacts, Envelope, SubmissionFacts};
 pub use self::id::QueueId;
 pub use self::lease::Lease;
-pub use self::spool::{Alarm, RecoveryReport, SpoolOptions};
+pub use self::spool::{Alarm, Damage, DamageKind, RecoveryReport, SpoolOptions};
 
 use self::engine::Engine;
 use self::spool::Spool;

@@ -19,6 +19,7 @@ mod command;
 mod delivery;
 mod dialogue;
 mod server;
+mod storage_collect;
 mod storage_damage;
 mod storage_draft;
 mod storage_faults;

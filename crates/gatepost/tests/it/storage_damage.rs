@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gatepost::queue::storage::Area;
 use gatepost::queue::{
-    Alarm, Disposition, ListQuery, Queue, QueueError, QueueId, RecipientOutcome, RecoveryReport,
-    SpoolOptions,
+    Alarm, DamageKind, Disposition, ListQuery, Queue, QueueError, QueueId, RecipientOutcome,
+    RecoveryReport, SpoolOptions,
 };
 
 use crate::storage_mail::{Mail, read, rounds};
@@ -200,4 +200,45 @@ async fn a_message_found_damaged_is_held() {
         *alarms.lock().unwrap(),
         [Alarm::MessageDamaged { id: large }]
     );
+}
+
+/// A torn message is found torn again when the power fails before anything durable was written after it, also if that has left a
+/// segment without content behind.
+#[tokio::test]
+async fn a_torn_message_does_not_come_back_at_the_second_power_cut() {
+    let (storage, mails) = at_rest().await;
+    let newest = storage.files(Area::Log).pop().unwrap().0;
+    let (last, _) = mails.last_key_value().unwrap();
+    // The newest segment ends with patches; the content torn here is that of a message added behind them.
+    let (queue, _, _) = open(storage.clone());
+    let torn = Mail {
+        disposition: Disposition::Capture,
+        ..Mail::new(3000, &mut Dice::new(15))
+    };
+    let id = torn.commit(&queue).await.unwrap().id;
+    assert!(id > *last);
+    drop(queue);
+    let written_to = storage.files(Area::Log).pop().unwrap().0;
+    assert_ne!(written_to, newest, "every run begins a segment");
+    storage.flip(Area::Log, &written_to, 2000 * 8);
+    let mut left_empty = 0;
+    for seed in 0..20 {
+        let machine = storage.copy();
+        let (queue, report, _) = open(machine.clone());
+        assert_eq!(report.damage.len(), 1);
+        assert_eq!(
+            (report.damage[0].kind, report.damage[0].id),
+            (DamageKind::Content, Some(id))
+        );
+        // The next segment is made and allocated; its first write is the third call.
+        machine.cut_power_at(2, seed);
+        assert!(torn.commit(&queue).await.is_err());
+        drop(queue);
+        let again = machine.after_power_cut(seed);
+        left_empty += usize::from(again.files(Area::Log).len() > storage.files(Area::Log).len());
+        let (queue, report, _) = open(again);
+        assert_eq!((report.messages, report.damage.len()), (mails.len(), 1));
+        assert_eq!(queue.entry(id).await.unwrap(), None);
+    }
+    assert!((1..20).contains(&left_empty), "{left_empty}");
 }

@@ -1,7 +1,8 @@
 //! Rebuilds the index from the log, over whatever a crash or a failing disk has done to it.
 //!
 //! Segments are read from the oldest to the newest, headers and metas only; the newest, which a crash may have torn, with its
-//! contents. What is not a valid record is copied to quarantine, reported, and from the next segment on recorded as void, so that it is
+//! contents. Newest is the last that has its first record, with all that is void in those before it; a crash may have left others
+//! behind it without one. What is not a valid record is copied to quarantine, reported, and from the next segment on recorded as void, so that it is
 //! reported once. It is never silently dropped, and never costs more than the records that it covers.
 //!
 //! Nothing is ever appended to a segment of an earlier run: what a torn write may have left behind its end cannot come back to life.
@@ -88,8 +89,12 @@ pub(super) fn recover(
         segments.extend(Segment::open(storage, name)?.map(Arc::new));
     }
     let mut voids = Vec::new();
+    let mut last_opened = 0;
     for segment in &segments {
-        voids.extend(voids_of(segment)?);
+        if let Some(declared) = voids_of(segment)? {
+            voids.extend(declared);
+            last_opened = segment.number;
+        }
     }
     voids.sort_unstable_by_key(|void: &Void| (void.segment, void.from, void.to));
     voids.dedup();
@@ -101,13 +106,13 @@ pub(super) fn recover(
         voids,
         report: RecoveryReport::default(),
     };
-    let newest = segments.last().map(|segment| segment.number);
     for segment in &segments {
-        rebuilding.read(segment, Some(segment.number) == newest)?;
+        rebuilding.read(segment, segment.number >= last_opened)?;
     }
     rebuilding.match_bodies()?;
     rebuilding.report.messages = rebuilding.index.len();
     rebuilding.report.segments = segments.len();
+    let newest = segments.last().map(|segment| segment.number);
     let spares = names
         .into_iter()
         .filter(|name| name.ends_with(SPARE_SUFFIX));
@@ -122,14 +127,14 @@ pub(super) fn recover(
     })
 }
 
-/// The ranges that a segment's first record declares void.
-fn voids_of(segment: &Segment) -> io::Result<Vec<Void>> {
-    let mut voids = Vec::new();
+/// The ranges that a segment's first record declares void; `None` without such a record.
+fn voids_of(segment: &Segment) -> io::Result<Option<Vec<Void>>> {
+    let mut voids = None;
     scan::scan(segment, &[], 0, false, &mut |_, found| {
         if let Found::Record { header, meta } = found
             && header.kind == Kind::Open
         {
-            voids = decode_voids(meta).unwrap_or_default();
+            voids = decode_voids(meta);
         }
         Ok(Flow::Stop)
     })?;
@@ -146,12 +151,12 @@ struct Rebuilding<'a> {
 }
 
 impl Rebuilding<'_> {
-    fn read(&mut self, segment: &Arc<Segment>, is_newest: bool) -> io::Result<()> {
+    fn read(&mut self, segment: &Arc<Segment>, check_contents: bool) -> io::Result<()> {
         self.index
             .add_segment(segment.number, SegmentUse::new(segment.clone(), 0));
         let mut damage = Vec::new();
         let voids = self.voids.clone();
-        let end = scan::scan(segment, &voids, 0, is_newest, &mut |offset, found| {
+        let end = scan::scan(segment, &voids, 0, check_contents, &mut |offset, found| {
             let (kind, id, to) = match found {
                 Found::Record { header, meta } => {
                     if self.replay(segment.number, offset, &header, meta).is_some() {
