@@ -1,5 +1,6 @@
 //! Delivery against a next hop that does what a test says, over real sockets and a real queue.
 
+mod chain;
 mod faulty_queue;
 mod smarthost;
 mod world;

@@ -18,6 +18,7 @@ mod broken_parts;
 mod command;
 mod delivery;
 mod dialogue;
+mod send;
 mod server;
 mod storage_collect;
 mod storage_damage;

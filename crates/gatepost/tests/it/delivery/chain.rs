@@ -1,0 +1,210 @@
+//! One Gatepost hands mail on to another, by every mechanism, over every kind of channel.
+
+use std::net::SocketAddr;
+
+use gatepost::config::pattern::Pattern;
+use gatepost::config::resolved::{
+    HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost as Target,
+};
+use gatepost::observe::event::DeliveryOutcome;
+use gatepost::observe::reason::Reason;
+use gatepost::queue::{EntryState, EntryView, ListQuery, Queue};
+use gatepost_sasl::mechanism::{self, LOGIN, Mechanism, PLAIN, SCRAM_SHA_256};
+use tokio::io::AsyncReadExt as _;
+
+use super::world::World;
+use crate::server::{AUTH_PLAIN, Server};
+
+const MESSAGE: &str = "From: dev@localhost\r\nSubject: hello\r\nDate: Fri, 20 Nov 2026 10:00:00 +0100\r\n\
+                       Message-ID: <1@localhost>\r\n\r\n.\r\n..\r\ncaf\u{e9}\r\n\r\n";
+
+/// A route for recipients in `domain` to a listener of `next`.
+fn route(
+    next: &Server,
+    domain: &str,
+    address: SocketAddr,
+    tls: RouteTls,
+    mechanism: Option<&'static Mechanism>,
+) -> Route {
+    let directory = next.directory.path();
+    let password_file = directory.join("dev.password");
+    std::fs::write(&password_file, "gatepost\n").unwrap();
+    Route {
+        matches: RouteMatch {
+            recipient_domain: Some(Pattern::new(domain)),
+            ..RouteMatch::default()
+        },
+        action: RouteAction::Smarthost(Target {
+            hosts: vec![HostPort {
+                host: "127.0.0.1".to_owned(),
+                port: address.port(),
+            }],
+            tls,
+            ca: Some(directory.join("ca.pem")).filter(|_| tls != RouteTls::None),
+            auth: Some(RouteAuth {
+                mechanism,
+                user: "dev@localhost".to_owned(),
+                password_file,
+            }),
+        }),
+    }
+}
+
+async fn captured(queue: &Queue) -> Vec<EntryView> {
+    queue
+        .list(ListQuery {
+            state: Some(EntryState::Captured),
+            before: None,
+            limit: 100,
+        })
+        .await
+        .unwrap()
+        .entries
+}
+
+#[tokio::test]
+async fn by_every_mechanism_over_every_channel() {
+    let next = Server::start().await;
+    let protected = [&SCRAM_SHA_256, &PLAIN, &LOGIN];
+    let channels = [
+        (next.smtp, RouteTls::StartTls, &protected[..]),
+        (next.smtps, RouteTls::Implicit, &protected[..]),
+        (next.legacy, RouteTls::None, mechanism::ALL),
+    ];
+    let rows = channels
+        .iter()
+        .flat_map(|(address, tls, used)| used.iter().map(move |one| (*address, *tls, *one)));
+    let rows: Vec<_> = rows
+        .map(|row| (format!("{}.{:?}.example", row.2.name, row.1), row))
+        .collect();
+    let mut world = World::start(|_| {
+        let to = |(domain, (address, tls, one)): &(
+            String,
+            (SocketAddr, RouteTls, &'static Mechanism),
+        )| { route(&next, domain, *address, *tls, Some(one)) };
+        rows.iter()
+            .map(to)
+            .chain([route(
+                &next,
+                "strongest.example",
+                next.smtp,
+                RouteTls::StartTls,
+                None,
+            )])
+            .collect()
+    });
+    for (domain, (_, tls, used)) in &rows {
+        through(&mut world, &next, domain, used, *tls != RouteTls::None).await;
+    }
+    through(&mut world, &next, "strongest.example", &SCRAM_SHA_256, true).await;
+    world.stop().await;
+}
+
+/// Sends a message by way of a domain's route, and asks both sides how it went.
+async fn through(
+    world: &mut World,
+    next: &Server,
+    domain: &str,
+    used: &Mechanism,
+    protected: bool,
+) {
+    let recipient = format!("you@{domain}");
+    world.submit("dev@localhost", &[&recipient], MESSAGE).await;
+    let event = world.attempt(&recipient).await;
+    assert_eq!(
+        (event.outcome, event.mechanism),
+        (DeliveryOutcome::Delivered, Some(used.name)),
+        "{event:?}"
+    );
+    assert_eq!(event.tls.is_some(), protected, "{domain}");
+    let arrived = captured(&next.queue).await.remove(0);
+    assert_eq!(arrived.recipients[0].0.address().to_string(), recipient);
+    assert_eq!(
+        arrived.envelope.submission.auth.unwrap().mechanism,
+        used.name,
+        "{domain}: what the next hop says"
+    );
+    let mut content = String::new();
+    next.queue
+        .content(arrived.id)
+        .await
+        .unwrap()
+        .read_to_string(&mut content)
+        .await
+        .unwrap();
+    assert!(content.ends_with(MESSAGE), "{domain}: {content}");
+}
+
+// A certificate that is not good stops the lane, and no password leaves.
+#[tokio::test]
+async fn a_next_hop_that_cannot_prove_its_name_gets_nothing() {
+    let next = Server::start().await;
+    let stranger = Server::start().await;
+    let mut world = World::start(|_| {
+        let mut route = route(&next, "*", next.smtp, RouteTls::StartTls, None);
+        if let RouteAction::Smarthost(target) = &mut route.action {
+            target.ca = Some(stranger.directory.path().join("ca.pem"));
+        }
+        vec![route]
+    });
+    let id = world
+        .submit("dev@localhost", &["you@a.example"], MESSAGE)
+        .await;
+    let event = world.attempt("you@a.example").await;
+    assert_eq!(
+        (event.outcome, event.reason),
+        (DeliveryOutcome::Deferred, Reason::NextHopTls)
+    );
+    assert_eq!(
+        world.queue.entry(id).await.unwrap().unwrap().state,
+        EntryState::Queued
+    );
+    assert_eq!(next.log.lines_with("event=auth"), Vec::<String>::new());
+    world.stop().await;
+}
+
+// The whole way: a client, a server with a route, the next server.
+#[tokio::test]
+async fn from_a_client_through_two_servers() {
+    let next = Server::start().await;
+    let first = Server::start_with(|config| {
+        config.routes = vec![route(&next, "*", next.smtps, RouteTls::Implicit, None)];
+    })
+    .await;
+    let mut talk = first.talk_legacy().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask(AUTH_PLAIN, "235 2.7.0 ").await;
+    talk.ask("MAIL FROM:<dev@localhost> BODY=8BITMIME", "250 ")
+        .await;
+    talk.ask("RCPT TO:<you@a.example>", "250 ").await;
+    talk.ask("DATA", "354 ").await;
+    talk.ask(
+        &format!("{}.", MESSAGE.replace("\r\n.", "\r\n..")),
+        "250 2.0.0 Ok: queued as ",
+    )
+    .await;
+    first.log.wait_for("event=delivery").await;
+    assert!(
+        first.log.lines_with("event=delivery")[0].contains("result=delivered"),
+        "{:?}",
+        first.log.lines_with("event=delivery")
+    );
+    let arrived = captured(&next.queue).await.remove(0);
+    let mut content = String::new();
+    next.queue
+        .content(arrived.id)
+        .await
+        .unwrap()
+        .read_to_string(&mut content)
+        .await
+        .unwrap();
+    assert!(
+        content.ends_with(MESSAGE) && content.matches("Received: from ").count() == 2,
+        "{content}"
+    );
+    assert!(
+        content.contains(" with ESMTPSA ") && content.contains(" with ESMTPA "),
+        "{content}"
+    );
+    assert_eq!(first.queued().await, 0);
+}
