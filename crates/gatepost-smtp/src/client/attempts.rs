@@ -238,6 +238,7 @@ impl Attempts {
         match next {
             Move::Again(first_message) => {
                 self.situation.form_changed = true;
+                self.note(rank, failure);
                 self.attempt(mechanism, first_message, link)
             }
             Move::Greet => {

@@ -246,6 +246,18 @@ fn auth_30_a_server_that_closes_after_its_refusal() {
         TLS.play_once(&both, usize::MAX),
         ["connected", end, "closed"]
     );
+    let form = offering(
+        "AUTH SCRAM-SHA-256",
+        &format!("{SCRAM}S+ 501 5.5.2 what?\nS: 421 4.7.0 bye"),
+    );
+    assert_eq!(
+        TLS.play_once(&form, usize::MAX),
+        [
+            "connected",
+            "the server refuses AUTH SCRAM-SHA-256: 501 5.5.2 what?",
+            "closed"
+        ]
+    );
     // 421 in place of the refusal is temporary.
     let instead = offering("AUTH PLAIN", &format!("{PLAIN}S: 421 4.7.0 too many"));
     assert_eq!(
@@ -332,6 +344,6 @@ fn a_hostile_exchange_ends() {
     );
     assert_eq!(
         setting.play(&dialogue)[1..],
-        ["the server refuses AUTH PLAIN: 501 d"]
+        ["the server refuses AUTH LOGIN: 501 e"]
     );
 }
