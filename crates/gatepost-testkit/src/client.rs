@@ -25,7 +25,7 @@ pub struct User {
     pub password: Option<Secret>,
     /// The token, if there is one.
     pub token: Option<Secret>,
-    /// What is to be done, one after the other, once the connection stands.
+    /// What is to be done, one after the other, once the connection stands; up to the first failure.
     pub commands: VecDeque<ClientCommand>,
     /// The message of each `Send` among them.
     pub content: Vec<u8>,
@@ -175,8 +175,10 @@ impl ClientBench {
                         .handle(ClientInput::ContentEnd, self.clock.now());
                 }
                 ClientOutput::Done(end) => {
+                    // Nobody goes on with the next thing when the last one has failed.
+                    let next = end.is_ok().then(|| self.user.commands.pop_front());
                     self.ends.push(end);
-                    if let Some(command) = self.user.commands.pop_front() {
+                    if let Some(command) = next.flatten() {
                         self.session
                             .handle(ClientInput::Command(command), self.clock.now());
                     }

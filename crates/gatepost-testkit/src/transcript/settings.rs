@@ -79,6 +79,8 @@ pub struct ClientSettings {
     pub to: Vec<String>,
     /// What it sends.
     pub content: Vec<u8>,
+    /// The segments are part of the matter: do not cut them differently.
+    pub segments_as_shown: bool,
 }
 
 /// One account of a server.
@@ -216,6 +218,7 @@ impl Default for SideBuilder {
                 from: String::new(),
                 to: Vec::new(),
                 content: Vec::new(),
+                segments_as_shown: false,
             },
         }
     }
@@ -340,6 +343,7 @@ impl ClientSettings {
             }
             ["from", address] => (*address).clone_into(&mut self.from),
             ["to", address] => self.to.push((*address).to_owned()),
+            ["segments", "as-shown"] => self.segments_as_shown = true,
             _ => return Err(unknown(words)),
         }
         Ok(())
