@@ -16,6 +16,7 @@ mod auth_probes;
 mod bad_input;
 mod broken_parts;
 mod command;
+mod crash;
 mod delivery;
 mod dialogue;
 mod send;
