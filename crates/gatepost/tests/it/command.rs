@@ -121,7 +121,7 @@ async fn dev_serves_captures_keeps_and_stops() {
         "{log}"
     );
 
-    // DESIGN: "--dir keeps accounts, certificate and captured mail between runs".
+    // With --dir, accounts, certificate and captured mail are kept between runs.
     let dev = Dev::start(directory.path(), &LOOPBACK);
     assert_eq!(
         std::fs::read(directory.path().join("ca.pem")).unwrap(),
