@@ -3,6 +3,7 @@
 mod chain;
 mod faulty_queue;
 mod smarthost;
+mod submitter;
 mod world;
 
 use std::time::Duration;
