@@ -19,6 +19,8 @@ mod command;
 mod crash;
 mod delivery;
 mod dialogue;
+#[cfg(feature = "peer-tests")]
+mod peers;
 mod send;
 mod server;
 mod storage_collect;

@@ -33,6 +33,12 @@ pub(crate) struct Server {
     pub(crate) smtp: SocketAddr,
     pub(crate) smtps: SocketAddr,
     pub(crate) legacy: SocketAddr,
+    /// Where each listener of the configuration is bound, in its order.
+    #[cfg_attr(
+        not(feature = "peer-tests"),
+        expect(dead_code, reason = "for the tests against peers")
+    )]
+    pub(crate) bound: Vec<SocketAddr>,
     pub(crate) queue: Queue,
     pub(crate) directory: TempDir,
     pub(crate) log: Log,
@@ -56,7 +62,8 @@ impl Server {
         let program = Program::build(config, telemetry).await.unwrap();
         let store = program.store().clone();
         add_account(&store).await;
-        let [smtp, smtps, legacy] = [0, 1, 2].map(|place| program.bound()[place].address);
+        let bound: Vec<_> = program.bound().iter().map(|bound| bound.address).collect();
+        let [smtp, smtps, legacy] = [0, 1, 2].map(|place| bound[place]);
         let (stop, stopped) = oneshot::channel();
         let queue = program.queue().clone();
         let running = tokio::spawn(async move {
@@ -69,6 +76,7 @@ impl Server {
             smtp,
             smtps,
             legacy,
+            bound,
             queue,
             directory,
             log,

@@ -1,0 +1,125 @@
+//! Mail of real shapes, and what must be the same after the journey.
+
+/// One message, as a client has it in a file.
+pub(super) struct Sample {
+    pub(super) name: &'static str,
+    pub(super) octets: Vec<u8>,
+    /// Only a device without manners sends this: it needs the legacy lane.
+    pub(super) legacy: bool,
+}
+
+/// The address every sample is from.
+const FROM: &str = "From: dev@localhost\r\nTo: you@peer.test\r\nSubject: ";
+
+/// Every shape.
+pub(super) fn samples() -> Vec<Sample> {
+    let usual = |name, octets: Vec<u8>| Sample {
+        name,
+        octets,
+        legacy: false,
+    };
+    let rude = |name, octets: Vec<u8>| Sample {
+        name,
+        octets,
+        legacy: true,
+    };
+    vec![
+        usual("plain", message("plain", b"Hello.\r\n")),
+        usual("eight-bit", message("eight bit", b"caf\xe9 \xfcber \xdf\r\n")),
+        usual("utf8-header", message("Gr\u{fc}\u{df}e \u{2709}", "caf\u{e9}\r\n".as_bytes())),
+        usual("attachment", attachment(4 << 20)),
+        usual("long-lines", message("long lines", &[&[b'x'; 5000][..], b"\r\n", &[b'y'; 998], b"\r\n"].concat())),
+        usual("dots", message("dots", b".\r\n..\r\n.dot\r\n...three\r\n.\r\nend\r\n")),
+        usual("no-line-end", message("no line end", b"the last line has none")),
+        rude("no-headers", b"Page 1 of 1 scanned\r\nNothing here is a header field.\r\n".to_vec()),
+        rude("bare-lf", b"From: dev@localhost\nTo: you@peer.test\nSubject: bare line feeds\n\nfirst\n.second\n\nthird\n".to_vec()),
+    ]
+}
+
+fn message(subject: &str, body: &[u8]) -> Vec<u8> {
+    [FROM.as_bytes(), subject.as_bytes(), b"\r\n\r\n", body].concat()
+}
+
+fn attachment(size: usize) -> Vec<u8> {
+    const TYPE: &str = "attachment\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream; name=\"scan.pdf\"\r\nContent-Transfer-Encoding: base64";
+    // What a seeded generator yields, so that nothing on the way can compress or guess it.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut body = Vec::with_capacity(size + size / 38);
+    while body.len() < size {
+        for _ in 0..76 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let digit = usize::try_from(state % 64).unwrap();
+            body.push(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[digit]);
+        }
+        body.extend_from_slice(b"\r\n");
+    }
+    message(TYPE, &body)
+}
+
+/// What the client does to the end of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    /// Nothing.
+    Exact,
+    /// swaks adds line ends, others do when they do not see CRLF.
+    MayBeAdded,
+}
+
+/// Whether `arrived` holds the sample: each header field as it was and in its order, and the same body. Line ends count as CRLF, and a last
+/// line without one gets it.
+pub(super) fn check(sample: &Sample, arrived: &[u8], line_end: LineEnd) {
+    let name = sample.name;
+    let sent = with_crlf(&sample.octets);
+    let (header, body) = match split(&sent) {
+        Some((header, body)) if header.starts_with(b"From:") => (header, body),
+        _ => (&b""[..], &sent[..]),
+    };
+    let (arrived_header, arrived_body) = split(arrived).expect("an empty line after the header");
+    let only_added = arrived_body.strip_prefix(body).is_some_and(|rest| {
+        line_end == LineEnd::MayBeAdded && rest.iter().all(|c| b"\r\n".contains(c))
+    });
+    assert!(
+        arrived_body == body || only_added,
+        "{name}: the body changed: {} octets sent, {} arrived, first difference at {:?}",
+        body.len(),
+        arrived_body.len(),
+        body.iter().zip(arrived_body).position(|(a, b)| a != b)
+    );
+    let mut rest = arrived_header;
+    for field in header
+        .split_inclusive(|octet| *octet == b'\n')
+        .filter(|line| line.len() > 2)
+    {
+        let at = find(rest, field).unwrap_or_else(|| {
+            panic!(
+                "{name}: header line {:?} is gone",
+                String::from_utf8_lossy(field)
+            )
+        });
+        rest = &rest[at + field.len()..];
+    }
+}
+
+fn with_crlf(octets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len() + 2);
+    for line in octets.split_inclusive(|octet| *octet == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        out.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+/// The header with its last line end, and the body.
+fn split(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = find(message, b"\r\n\r\n")?;
+    Some((&message[..at + 2], &message[at + 4..]))
+}
+
+fn find(octets: &[u8], wanted: &[u8]) -> Option<usize> {
+    octets
+        .windows(wanted.len())
+        .position(|window| window == wanted)
+}

@@ -1,0 +1,126 @@
+//! Postfix with Dovecot SASL, run by `peers/postfix-dovecot`.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+/// The account of the peer.
+pub(super) const USER: &str = "relay@peer.test";
+/// Its password: a space, a quote and a sign that URLs escape must survive every mechanism.
+pub(super) const PASSWORD: &str = "gate post's 100%";
+/// The longest a message may take to arrive on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running peer; it ends when this is dropped.
+pub(super) struct Postfix {
+    pub(super) starttls: u16,
+    pub(super) implicit: u16,
+    pub(super) clear: u16,
+    directory: TempDir,
+    _process: Child,
+}
+
+/// One stored message.
+pub(super) struct Stored {
+    pub(super) content: Vec<u8>,
+    /// Lines `sender`, `method`, `user`, `recipient`, each with a tab and its value.
+    pub(super) envelope: String,
+}
+
+impl Postfix {
+    /// Starts it; only `mechanisms` are offered, all it knows when empty.
+    pub(super) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let [starttls, implicit, clear] = free_ports();
+        let program = repository().join("peers/postfix-dovecot");
+        let mut process = Command::new(&program)
+            .arg("up")
+            .args(["--dir", directory.path().to_str().unwrap()])
+            .args(["--port-starttls", &starttls.to_string()])
+            .args(["--port-implicit", &implicit.to_string()])
+            .args(["--port-clear", &clear.to_string()])
+            .args(["--password", PASSWORD])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let line = lines.next_line().await.unwrap();
+        assert_eq!(
+            line.as_deref(),
+            Some("ready"),
+            "{} did not start; build its root first: peers/postfix-dovecot build",
+            program.display()
+        );
+        Self {
+            starttls,
+            implicit,
+            clear,
+            directory,
+            _process: process,
+        }
+    }
+
+    /// The authority that signed its certificate.
+    pub(super) fn ca(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
+    /// Waits for the message to this recipient.
+    pub(super) async fn message_to(&self, recipient: &str) -> Stored {
+        let wanted = format!("recipient\t{recipient}\n");
+        self.message_that(|stored| stored.envelope.contains(&wanted), recipient)
+            .await
+    }
+
+    async fn message_that(&self, fits: impl Fn(&Stored) -> bool, what: &str) -> Stored {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(stored) = self.stored().into_iter().find(|stored| fits(stored)) {
+                return stored;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no message for {what} after {PATIENCE:?}"
+            );
+            // The peer tells of a new message by its file and by nothing else.
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn stored(&self) -> Vec<Stored> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(self.directory.path().join("mail")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "eml") {
+                let envelope = self
+                    .directory
+                    .path()
+                    .join("envelope")
+                    .join(path.file_stem().unwrap());
+                found.push(Stored {
+                    content: std::fs::read(&path).unwrap(),
+                    envelope: std::fs::read_to_string(envelope).unwrap(),
+                });
+            }
+        }
+        found
+    }
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Three ports that nothing listens on. All are held until all are known, so that they differ.
+fn free_ports() -> [u16; 3] {
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}
