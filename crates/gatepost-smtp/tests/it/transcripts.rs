@@ -1,12 +1,6 @@
 //! Every dialogue in `transcripts/`, played to the sessions in memory: as it is written, octet by octet, and cut at random.
 //!
 //! One test per theme; each reports all of its files that fail.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

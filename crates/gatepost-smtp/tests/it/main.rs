@@ -1,0 +1,17 @@
+//! The sessions of this crate together with what stands around them: golden dialogues, and probes of the seams.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod bench;
+mod cancelled;
+mod derivation;
+mod late_answers;
+mod layer;
+mod loopback;
+mod questions;
+mod stranger;
+mod transcripts;
