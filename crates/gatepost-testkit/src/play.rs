@@ -428,117 +428,93 @@ E: quit
         assert_eq!(outcome(CLIENT), Ok(()));
     }
 
-    /// Each change makes the text untrue; the message names the line.
+    /// A change that makes the text untrue, and how the message about it begins.
+    type Change = (&'static str, &'static str, &'static str);
+
+    const SERVER_CHANGES: &[Change] = &[
+        // A line that differs, that is not said, that is not written.
+        (
+            "S: 334 UGFzc3dvcmQ6",
+            "S: 334 VXNlcm5hbWU6",
+            "14: the line differs",
+        ),
+        (
+            "C: .\n",
+            "C: ..\n",
+            "28: expected: 250 2.0.0 Ok: queued as [QUEUE-ID]\n  heard nothing",
+        ),
+        (
+            "S: 250 2.0.0 Ok\n",
+            "",
+            "12: expected: nothing\n  heard:    250 2.0.0 Ok",
+        ),
+        ("S: ...\nS: 250-AUTH", "S: 250-AUTH", "8: the line differs"),
+        (
+            "S: 250-AUTH SCRAM",
+            "S: 250-AUTH=SCRAM",
+            "8: the reply ended without a line: 250-AUTH=",
+        ),
+        (
+            "PLAIN LOGIN CRAM-MD5\nS: ...\n",
+            "PLAIN LOGIN CRAM-MD5\n",
+            "10: expected: nothing\n  heard:    250 HELP",
+        ),
+        // A refusal without its id, an end too early or too late.
+        ("invalid [ID]", "invalid", "16: the line differs"),
+        ("S: [closes]\n", "", "31: the connection was closed"),
+        ("[wait 300 s]", "[wait 299 s]", "31: expected: 421"),
+        (
+            "[wait 300 s]\nS: 421 4.4.2 Timeout, closing connection [ID]\n",
+            "",
+            "30: expected: the end\n  heard nothing",
+        ),
+        // What is kept and reported.
+        (
+            "M: A: b\n",
+            "M: A: c\n",
+            "29: the message differs\n  line 1\n    expected: A: c\n    kept:     A: b",
+        ),
+        ("M: A: b\n", "", "31: a message more was kept"),
+        (
+            "M: A: b\n",
+            "M: A: b\nM: c\n",
+            "29: the message differs\n  line 2\n    expected: c\n    kept:     (the end)",
+        ),
+        (
+            "E: lost LOGIN",
+            "E: won LOGIN",
+            "17: expected the report: won LOGIN",
+        ),
+    ];
+
+    const CLIENT_CHANGES: &[Change] = &[
+        (
+            "C: AUTH PLAIN AHVzZXIAc2VjcmV0",
+            "C: AUTH PLAIN",
+            "10: the line differs",
+        ),
+        ("C: QUIT\n", "", "13: expected: nothing\n  heard:    QUIT"),
+        ("E: quit\n", "", "15: an end that was not expected: quit"),
+        ("E: quit\n", "E: reset\n", "16: expected the report: reset"),
+        ("C: [closes]\n", "", "15: the connection was closed"),
+        (
+            "S: 235 ok",
+            "S: 535 no",
+            "12: expected the report: authenticated by PLAIN\n  reported:\n    connected\n    the server refuses",
+        ),
+    ];
+
     #[test]
     fn whatever_is_not_as_written_is_noticed() {
-        let rows = [
-            // A line that differs, that is not said, that is not written.
-            (
-                SERVER,
-                "S: 334 UGFzc3dvcmQ6",
-                "S: 334 VXNlcm5hbWU6",
-                "14: the line differs",
-            ),
-            (
-                SERVER,
-                "C: .\n",
-                "C: ..\n",
-                "28: expected: 250 2.0.0 Ok: queued as [QUEUE-ID]\n  heard nothing",
-            ),
-            (
-                SERVER,
-                "S: 250 2.0.0 Ok\n",
-                "",
-                "12: expected: nothing\n  heard:    250 2.0.0 Ok",
-            ),
-            (
-                SERVER,
-                "S: ...\nS: 250-AUTH",
-                "S: 250-AUTH",
-                "8: the line differs",
-            ),
-            (
-                SERVER,
-                "S: 250-AUTH SCRAM",
-                "S: 250-AUTH=SCRAM",
-                "8: the reply ended without a line: 250-AUTH=",
-            ),
-            (
-                SERVER,
-                "PLAIN LOGIN CRAM-MD5\nS: ...\n",
-                "PLAIN LOGIN CRAM-MD5\n",
-                "10: expected: nothing\n  heard:    250 HELP",
-            ),
-            // A refusal without its id, an end too early or too late.
-            (SERVER, "invalid [ID]", "invalid", "16: the line differs"),
-            (SERVER, "S: [closes]\n", "", "31: the connection was closed"),
-            (SERVER, "[wait 300 s]", "[wait 299 s]", "31: expected: 421"),
-            (
-                SERVER,
-                "[wait 300 s]\nS: 421 4.4.2 Timeout, closing connection [ID]\n",
-                "",
-                "30: expected: the end\n  heard nothing",
-            ),
-            // What is kept and reported.
-            (
-                SERVER,
-                "M: A: b\n",
-                "M: A: c\n",
-                "29: the message differs\n  line 1\n    expected: A: c\n    kept:     A: b",
-            ),
-            (SERVER, "M: A: b\n", "", "31: a message more was kept"),
-            (
-                SERVER,
-                "M: A: b\n",
-                "M: A: b\nM: c\n",
-                "29: the message differs\n  line 2\n    expected: c\n    kept:     (the end)",
-            ),
-            (
-                SERVER,
-                "E: lost LOGIN",
-                "E: won LOGIN",
-                "17: expected the report: won LOGIN",
-            ),
-            // The same of a client.
-            (
-                CLIENT,
-                "C: AUTH PLAIN AHVzZXIAc2VjcmV0",
-                "C: AUTH PLAIN",
-                "10: the line differs",
-            ),
-            (
-                CLIENT,
-                "C: QUIT\n",
-                "",
-                "13: expected: nothing\n  heard:    QUIT",
-            ),
-            (
-                CLIENT,
-                "E: quit\n",
-                "",
-                "15: an end that was not expected: quit",
-            ),
-            (
-                CLIENT,
-                "E: quit\n",
-                "E: reset\n",
-                "16: expected the report: reset",
-            ),
-            (CLIENT, "C: [closes]\n", "", "15: the connection was closed"),
-            (
-                CLIENT,
-                "S: 235 ok",
-                "S: 535 no",
-                "12: expected the report: authenticated by PLAIN\n  reported:\n    connected\n    the server refuses",
-            ),
-        ];
-        for (text, from, to, fault) in rows {
-            assert!(text.contains(from), "{from}");
-            let error = outcome(&text.replacen(from, to, 1)).unwrap_err();
-            assert!(
-                error.starts_with(&format!("x.smtp:{fault}")),
-                "{from} → {to}: {error}"
-            );
+        for (text, changes) in [(SERVER, SERVER_CHANGES), (CLIENT, CLIENT_CHANGES)] {
+            for (from, to, fault) in changes {
+                assert!(text.contains(from), "{from}");
+                let error = outcome(&text.replacen(from, to, 1)).unwrap_err();
+                assert!(
+                    error.starts_with(&format!("x.smtp:{fault}")),
+                    "{from} → {to}: {error}"
+                );
+            }
         }
     }
 
