@@ -50,7 +50,7 @@ impl Spool {
     fn segments(&self) -> Vec<String> {
         let files = self.storage.files(Area::Log).into_iter();
         let names = files.map(|(name, _)| name);
-        names.filter(|name| name.ends_with(".log")).collect()
+        names.filter(|name| name.contains(".log")).collect()
     }
 
     /// Mail that is delivered at once goes through, until the newest segment of now is no more.
