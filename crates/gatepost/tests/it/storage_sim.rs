@@ -69,6 +69,8 @@ struct Inode {
 enum NameChange {
     Set(Area, String, usize),
     Unset(Area, String),
+    /// From the first name to the second: never both, never none.
+    Renamed(Area, [String; 2], usize),
 }
 
 type Names = BTreeMap<(Area, String), usize>;
@@ -298,6 +300,10 @@ impl NameChange {
             Self::Unset(area, name) => {
                 names.remove(&(*area, name.clone()));
             }
+            Self::Renamed(area, [from, to], inode) => {
+                names.remove(&(*area, from.clone()));
+                names.insert((*area, to.clone()), *inode);
+            }
         }
     }
 }
@@ -390,14 +396,8 @@ impl Storage for SimStorage {
         let mut disk = self.0.lock().unwrap();
         disk.call()?;
         let inode = disk.inode(area, from)?;
-        // One change on disk: never both names, never none.
-        let both = [
-            NameChange::Unset(area, from.to_owned()),
-            NameChange::Set(area, to.to_owned(), inode),
-        ];
-        for change in both {
-            disk.change_name(area, change);
-        }
+        let both = [from.to_owned(), to.to_owned()];
+        disk.change_name(area, NameChange::Renamed(area, both, inode));
         Ok(())
     }
 
