@@ -275,7 +275,7 @@ impl NextHop {
             .map_err(SendFault::Client)
     }
 
-    /// After a transaction: keeps the connection if all went as expected, and sorts out what happened.
+    /// After a transaction: sorts out what happened, and keeps the connection if it is of further use.
     fn conclude(
         &self,
         key: HopKey,
@@ -288,24 +288,23 @@ impl NextHop {
             .as_ref()
             .map_or(0, |credential| credential.generation);
         let end = match sent {
-            Ok(report) => {
-                if connection.client.is_open() {
-                    self.connections.put(key, connection, Instant::now());
-                }
-                End::Answered(
-                    report
-                        .recipients
-                        .iter()
-                        .map(Outcome::of_recipient)
-                        .collect(),
-                )
-            }
+            Ok(report) => End::Answered(
+                report
+                    .recipients
+                    .iter()
+                    .map(Outcome::of_recipient)
+                    .collect(),
+            ),
             Err(SendFault::Content(error)) => End::Failed(Blame::Message(unreadable(error))),
             Err(SendFault::Client(error)) => match Blame::of(&error) {
                 blame @ Blame::Lane(_) => return self.failed(generation, hop, blame),
                 blame @ Blame::Message(_) => End::Failed(blame),
             },
         };
+        // Still in step, whatever was said about the message.
+        if connection.client.is_open() {
+            self.connections.put(key, connection, Instant::now());
+        }
         self.state().worked();
         Attempted { hop, end }
     }

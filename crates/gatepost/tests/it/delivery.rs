@@ -99,17 +99,22 @@ async fn a_next_hop_that_does_not_know_auth_on_mail_gets_it_without() {
 
 #[tokio::test]
 async fn messages_share_a_connection() {
-    let hop = Smarthost::start(|_| None).await;
-    let mut world = World::start(|_| vec![route_to(&[hop.port()])]);
-    for number in 0..5 {
+    let hop = Smarthost::start_counting(|line, times| {
+        (line.starts_with("MAIL") && times == 3).then(|| "550 5.7.1 Not this one\r\n".to_owned())
+    })
+    .await;
+    let mut world = World::start(|_| vec![capture_notices(), route_to(&[hop.port()])]);
+    for number in 1..=5 {
         let recipient = format!("you{number}@next.example");
         world.submit("me@own.example", &[&recipient], BODY).await;
-        assert_eq!(
-            world.attempt(&recipient).await.outcome,
+        let expected = if number == 3 {
+            DeliveryOutcome::Bounced
+        } else {
             DeliveryOutcome::Delivered
-        );
+        };
+        assert_eq!(world.attempt(&recipient).await.outcome, expected);
     }
-    assert_eq!((hop.messages().len(), hop.connections()), (5, 1));
+    assert_eq!((hop.messages().len(), hop.connections()), (4, 1));
     world.stop().await;
     assert_eq!(hop.last_line().await, "QUIT");
 }

@@ -178,6 +178,7 @@ impl Heard {
                 *arrived = Arrived { mail: command.to_owned(), ..Arrived::default() };
                 "250 2.1.0 Ok\r\n"
             }
+            "RCPT" if arrived.mail.is_empty() => "503 5.5.1 Need MAIL first\r\n",
             "RCPT" => {
                 arrived.recipients.push(command.to_owned());
                 "250 2.1.5 Ok\r\n"
