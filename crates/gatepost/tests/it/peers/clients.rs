@@ -9,7 +9,7 @@ use gatepost::queue::ListQuery;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
-use super::corpus::{self, LineEnd, Sample};
+use super::corpus::{self, LineEnd};
 use super::passed;
 use crate::server::Server;
 
