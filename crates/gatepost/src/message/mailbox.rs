@@ -439,6 +439,42 @@ mod tests {
         );
     }
 
+    // T-03: another reader of mail sees the addresses that we see, by its old parser and by its new one.
+    #[cfg(feature = "peer-tests")]
+    #[test]
+    fn another_reader_sees_the_same_addresses() {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+
+        const READER: &str = r#"
+import sys, json, email, email.policy, email.utils
+for value, expected in json.load(sys.stdin):
+    message = ("From:" + value + "\r\n\r\n").encode()
+    old = email.message_from_bytes(message).get_all("from")
+    old = [address.replace('"', "") for _, address in email.utils.getaddresses(old)]
+    new = email.message_from_bytes(message, policy=email.policy.default)["from"].addresses
+    new = [address.addr_spec for address in new]
+    for seen in (old, new):
+        if " ".join(seen) != expected:
+            print(repr(value), seen)
+"#;
+        let mut reader = Command::new("python3")
+            .args(["-c", READER])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let forms = serde_json::to_vec(CLEAR).unwrap();
+        reader.stdin.take().unwrap().write_all(&forms).unwrap();
+        let output = reader.wait_with_output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "",
+            "read otherwise"
+        );
+    }
+
     // T-39, V-49: the worst cases cost linear time; ten times the input may cost some ten times as much.
     #[test]
     fn cost_is_linear() {
