@@ -161,7 +161,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("limits", "connections", Kind::Count, Value("20000"), "5000", "Sessions at the same time, over all listeners."),
     option("limits", "connections_per_address", Kind::Count, Value("200"), "20", "Sessions at the same time from one address. Loopback peers are exempt."),
     option("limits", "connections_per_network", Kind::Count, Value("2000"), "500", "Sessions at the same time from one IPv4 /24 or IPv6 /64. Loopback peers are exempt."),
-    option("limits", "message_size", Kind::Size, Value("\"50 MiB\""), "\"100 MiB\"", "Octets of the largest message accepted."),
+    option("limits", "message_size", Kind::Size, Value("\"64 MiB\""), "\"100 MiB\"", "Octets of the largest message accepted."),
     option("limits", "recipients", Kind::Count, Value("1000"), "100", "Recipients of one message."),
     option("limits", "command_timeout", Kind::Time, Value("\"5m\""), "\"10m\"", "How long a peer may leave a session without a command. RFC 5321 asks for at least five minutes."),
     option("limits", "handshake_timeout", Kind::Time, Value("\"60s\""), "\"30s\"", "How long a TLS handshake may take."),

@@ -195,7 +195,7 @@ impl Default for Limits {
             connections: 20_000,
             connections_per_address: 200,
             connections_per_network: 2_000,
-            message_size: 50 << 20,
+            message_size: 64 << 20,
             recipients: 1_000,
             command_timeout: Duration::from_secs(5 * 60),
             handshake_timeout: Duration::from_secs(60),

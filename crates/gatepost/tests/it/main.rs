@@ -34,3 +34,4 @@ mod storage_queue;
 mod storage_sim;
 mod talk;
 mod toy_protocol;
+mod transcripts;

@@ -1,5 +1,6 @@
 //! The whole server in the test's own process, on ports that the system chooses, in a directory of its own.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -15,6 +16,7 @@ use gatepost::queue::{ListQuery, Queue};
 use gatepost::serve::{Program, Telemetry};
 use gatepost::store::{CredentialKind, NewPassword, Store};
 use gatepost_sasl::Secret;
+use gatepost_smtp::path::Address;
 use tempfile::TempDir;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -40,6 +42,7 @@ pub(crate) struct Server {
     )]
     pub(crate) bound: Vec<SocketAddr>,
     pub(crate) queue: Queue,
+    store: Store,
     pub(crate) directory: TempDir,
     pub(crate) log: Log,
     stop: Option<oneshot::Sender<()>>,
@@ -61,7 +64,7 @@ impl Server {
         let telemetry = Telemetry::new(LogFormat::Text, Level::Debug, log.clone());
         let program = Program::build(config, telemetry).await.unwrap();
         let store = program.store().clone();
-        add_account(&store).await;
+        add_account(&store, ACCOUNT, PASSWORD, &BTreeSet::new()).await;
         let bound: Vec<_> = program.bound().iter().map(|bound| bound.address).collect();
         let [smtp, smtps, legacy] = [0, 1, 2].map(|place| bound[place]);
         let (stop, stopped) = oneshot::channel();
@@ -78,11 +81,22 @@ impl Server {
             legacy,
             bound,
             queue,
+            store,
             directory,
             log,
             stop: Some(stop),
             running: Some(running),
         }
+    }
+
+    /// Adds an account with this password of both kinds, which may send as these addresses. One that is there gets nothing more.
+    pub(crate) async fn add_account(
+        &self,
+        name: &str,
+        password: &str,
+        addresses: &BTreeSet<String>,
+    ) {
+        add_account(&self.store, name, password, addresses).await;
     }
 
     /// A conversation on the STARTTLS listener, after its greeting.
@@ -164,13 +178,17 @@ fn config(directory: &TempDir) -> Config {
     }
 }
 
-async fn add_account(store: &Store) {
-    let store = store.clone();
+async fn add_account(store: &Store, name: &str, password: &str, addresses: &BTreeSet<String>) {
+    let (store, name) = (store.clone(), name.to_owned());
     let passwords = CredentialKind::ALL.map(|kind| NewPassword {
         kind,
-        password: Secret::new(PASSWORD.as_bytes()),
+        password: Secret::new(password.as_bytes()),
     });
-    tokio::task::spawn_blocking(move || store.add_account(ACCOUNT, &[], &passwords).unwrap())
+    let addresses: Vec<Address> = addresses
+        .iter()
+        .filter_map(|address| Address::parse(address).ok())
+        .collect();
+    tokio::task::spawn_blocking(move || store.add_account(&name, &addresses, &passwords).unwrap())
         .await
         .unwrap();
 }
