@@ -15,8 +15,9 @@ pub enum SessionEvent {
         mechanism: &'static Mechanism,
         /// How.
         end: AuthEnd,
-        /// The short id of the reply, if the reply was a refusal.
-        id: Option<ShortId>,
+        /// The refusal that told the client, with the short id at the end of its text. Not always the
+        /// cause: 421 stands in place of one error too many, and closes the session.
+        told: Option<(Refusal, ShortId)>,
     },
     /// A refusal was sent, other than one that ended an exchange.
     Refused {

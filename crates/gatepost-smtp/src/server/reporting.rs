@@ -41,7 +41,7 @@ impl ServerSession {
     /// The end of an exchange that a refusal tells the client: one event for both.
     pub(super) fn auth_refused(&mut self, exchange: &Exchange, end: AuthEnd, reply: Refusal) {
         let id = self.deny(reply);
-        self.auth_ended(exchange.mechanism, end, Some(id));
+        self.auth_ended(exchange.mechanism, end, Some((reply, id)));
         self.close_behind(reply);
     }
 
@@ -49,9 +49,13 @@ impl ServerSession {
         &mut self,
         mechanism: &'static Mechanism,
         end: AuthEnd,
-        id: Option<ShortId>,
+        told: Option<(Refusal, ShortId)>,
     ) {
-        self.event(SessionEvent::AuthEnded { mechanism, end, id });
+        self.event(SessionEvent::AuthEnded {
+            mechanism,
+            end,
+            told,
+        });
     }
 
     /// SMTP-15: what is replied to one error more.

@@ -116,8 +116,17 @@ impl Responder {
     /// Reports what the session tells.
     pub(super) fn note(&mut self, event: SessionEvent, session: &ServerSession) {
         match event {
-            SessionEvent::AuthEnded { mechanism, end, id } => {
-                let id = id.map(|id| id.to_string());
+            SessionEvent::AuthEnded {
+                mechanism,
+                end,
+                told,
+            } => {
+                if let Some((refusal, _)) = told
+                    && refusal.closes()
+                {
+                    self.hung_up = Some(refusal);
+                }
+                let id = told.map(|(_, id)| id.to_string());
                 self.auth_ended(mechanism.name, end, id, session);
             }
             SessionEvent::Refused {
@@ -290,9 +299,6 @@ impl Responder {
                 End::Won
             }
             AuthEnd::Lost(refusal) => {
-                if refusal.closes() {
-                    self.hung_up = Some(refusal);
-                }
                 let (result, reason, end) = lost(refusal);
                 told.result = result;
                 told.reason = reason;

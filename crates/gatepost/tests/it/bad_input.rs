@@ -178,6 +178,40 @@ async fn clear_text_on_the_tls_port_and_tls_on_the_clear_port_are_told() {
     assert_eq!(talk.rest().await, "");
 }
 
+/// AUTH-18: one guess too many ends the session, for that reason and no other.
+#[tokio::test]
+async fn guesses_without_end_are_hung_up_on() {
+    let server = Server::start().await;
+    let mut talk = server.talk_legacy().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    let wrong = "AUTH PLAIN AGRldkBsb2NhbGhvc3QAd3Jvbmc=";
+    for _ in 0..3 {
+        talk.ask(wrong, "535 5.7.8 ").await;
+    }
+    talk.ask(wrong, "421 4.7.0 Too many failed").await;
+    assert_eq!(talk.rest().await, "");
+    server.log.wait_for("event=connection-closed").await;
+    assert_eq!(server.log.lines_with("reason=too-many-failures").len(), 1);
+    assert_eq!(server.log.lines_with("event=auth").len(), 4);
+}
+
+/// SMTP-15: so do errors without end inside exchanges.
+#[tokio::test]
+async fn cancelled_exchanges_without_end_are_hung_up_on() {
+    let server = Server::start().await;
+    let mut talk = server.talk_legacy().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    for _ in 0..20 {
+        talk.ask("AUTH LOGIN", "334 ").await;
+        talk.ask("*", "501 5.7.0 ").await;
+    }
+    talk.ask("AUTH LOGIN", "334 ").await;
+    talk.ask("*", "421 4.7.0 Too many errors").await;
+    assert_eq!(talk.rest().await, "");
+    server.log.wait_for("event=connection-closed").await;
+    assert_eq!(server.log.lines_with("reason=protocol-violation").len(), 1);
+}
+
 /// EOL-09: NUL in a command line is refused, and too many of them end the session.
 #[tokio::test]
 async fn nuls_are_refused() {

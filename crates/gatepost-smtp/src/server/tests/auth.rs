@@ -81,12 +81,12 @@ fn lc_05_a_second_try_and_the_events_of_both() {
         driver.say(PLAIN_WRONG),
         "535 5.7.8 Authentication credentials invalid [S.1]\n"
     );
-    let id = Some(ShortId {
+    let id = ShortId {
         session: driver.session.id(),
         number: 1,
-    });
+    };
     assert!(
-        matches!(&driver.events[..], [SessionEvent::AuthEnded { end: AuthEnd::Lost(Refusal::CredentialsInvalid), id: shown, .. }] if *shown == id)
+        matches!(&driver.events[..], [SessionEvent::AuthEnded { end: AuthEnd::Lost(Refusal::CredentialsInvalid), told: Some((Refusal::CredentialsInvalid, shown)), .. }] if *shown == id)
     );
     assert_eq!(codes(&driver.say(PLAIN_OK)), ["235 2.7.0"]);
     assert_eq!(

@@ -219,7 +219,7 @@ fn end_of_input_while_an_answer_is_awaited() {
     assert!(driver.closed && driver.cancelled.len() == 1);
     let aborted = AuthEnd::Aborted(AbortCause::Disconnected);
     assert!(
-        matches!(&driver.events[..], [SessionEvent::AuthEnded { end, id: None, .. }] if *end == aborted)
+        matches!(&driver.events[..], [SessionEvent::AuthEnded { end, told: None, .. }] if *end == aborted)
     );
 
     let mut driver = until("MAIL");
