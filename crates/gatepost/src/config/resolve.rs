@@ -187,9 +187,10 @@ impl Resolver<'_> {
             _ => ListenerProfile::Submission,
         };
         let networks = table.list("networks", self.faults, str::parse::<Network>);
-        if let Some(false) = table.truth("require_auth", self.faults).map(|it| it.value) {
+        let require_auth = table.truth("require_auth", self.faults);
+        if let Some(Placed { span, .. }) = require_auth.filter(|it| !it.value) {
             self.fault(
-                &table.span,
+                &span,
                 "listener.require_auth: false is not possible",
                 "this version serves authenticated sessions only; leave the option out",
             );

@@ -118,7 +118,7 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("192.168.7.0/24", "192.168.7.1/24", "bits after the prefix length are set", "192.168.7.0/24"),
     ("192.168.7.0/24", "192.168.7.0/40", "listener.networks: the prefix length", "a list of networks"),
     ("192.168.7.0/24", "office", "listener.networks: not an IP address", "a list of networks"),
-    ("profile = \"legacy\"", "profile = \"legacy\"\nrequire_auth = false", "listener.require_auth: false is not possible", "leave the option out"),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nrequire_auth = false", "gatepost.toml:17:16: listener.require_auth: false is not possible", "leave the option out"),
     ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"plain\"]", "there is no option mechanisms in listener", "known here: name, address"),
     ("certificate = \"fullchain.pem\"\n", "", "tls.certificate is missing", "add certificate ="),
     ("key = \"/etc/gatepost/key.pem\"", "", "tls.key is missing", "add key ="),
