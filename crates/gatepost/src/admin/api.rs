@@ -135,7 +135,7 @@ impl AttemptView {
     fn of(kept: &Attempt) -> Self {
         let attempt = &kept.attempt;
         Self {
-            time: Timestamp::try_from(kept.at).unwrap_or_default().to_string(),
+            time: format!("{:.3}", Timestamp::try_from(kept.at).unwrap_or_default()),
             peer: attempt.peer.to_string(),
             mechanism: attempt.mechanism,
             authcid: attempt.authcid.clone(),
