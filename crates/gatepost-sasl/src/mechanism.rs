@@ -17,7 +17,7 @@ pub use crate::login::LOGIN;
 pub use crate::plain::PLAIN;
 pub use crate::scram::SCRAM_SHA_256;
 
-/// Every mechanism of this crate, in the order to announce and to prefer them over verified TLS.
+/// Every mechanism of this crate, in the order to prefer them over verified TLS.
 pub static ALL: &[&Mechanism] = &[&SCRAM_SHA_256, &PLAIN, &LOGIN, &CRAM_MD5];
 
 /// The mechanism of that name, in any case (RFC 4954 §8).

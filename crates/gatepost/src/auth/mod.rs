@@ -55,14 +55,16 @@ impl Authenticator {
         }
     }
 
-    /// The mechanisms to announce on such a channel, strongest first: permitted there, and completed by at least one
-    /// account.
+    /// The mechanisms to announce on such a channel: permitted there, and completed by at least one account. Strongest
+    /// first, those that show the password last, because simple clients take the first one they know (CAP-08).
     pub fn mechanisms(&self, channel: &Channel) -> Vec<&'static Mechanism> {
-        mechanism::ALL
+        let mut announced: Vec<_> = mechanism::ALL
             .iter()
             .copied()
             .filter(|mechanism| self.offers(mechanism, channel))
-            .collect()
+            .collect();
+        announced.sort_by_key(|mechanism| mechanism.exposes_password);
+        announced
     }
 
     /// The guard, for its tally.
