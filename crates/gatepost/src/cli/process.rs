@@ -12,6 +12,7 @@ use crate::cli::{CommandError, complain};
 pub(super) fn runtime() -> Result<Runtime, CommandError> {
     raise_open_files();
     keep_memory_private();
+    keep_panics_private();
     Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -20,6 +21,17 @@ pub(super) fn runtime() -> Result<Runtime, CommandError> {
                 "cannot start threads: {error}\n    the system is short of them: check its limits"
             ))
         })
+}
+
+/// What a panic says may hold what a peer or a user sent: the place is enough to find the fault.
+fn keep_panics_private() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        complain(&format!(
+            "internal fault at {}: please report this line",
+            place.as_deref().unwrap_or("an unknown place")
+        ));
+    }));
 }
 
 /// Every session is an open file; the usual soft limit is 1,024.

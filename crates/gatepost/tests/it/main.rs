@@ -15,6 +15,7 @@ mod auth_fence;
 mod auth_probes;
 mod bad_input;
 mod broken_parts;
+mod channel;
 mod command;
 mod crash;
 mod delivery;

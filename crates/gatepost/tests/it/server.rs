@@ -36,10 +36,6 @@ pub(crate) struct Server {
     pub(crate) smtps: SocketAddr,
     pub(crate) legacy: SocketAddr,
     /// Where each listener of the configuration is bound, in its order.
-    #[cfg_attr(
-        not(feature = "peer-tests"),
-        expect(dead_code, reason = "for the tests against peers")
-    )]
     pub(crate) bound: Vec<SocketAddr>,
     pub(crate) queue: Queue,
     store: Store,
@@ -214,9 +210,14 @@ impl Log {
 impl Log {
     /// Waits until a line contains this text.
     pub(crate) async fn wait_for(&self, text: &str) {
+        self.wait_for_count(text, 1).await;
+    }
+
+    /// Waits until so many lines contain this text.
+    pub(crate) async fn wait_for_count(&self, text: &str, count: usize) {
         loop {
             let grown = self.grown.notified();
-            if !self.lines_with(text).is_empty() {
+            if self.lines_with(text).len() >= count {
                 return;
             }
             grown.await;

@@ -104,6 +104,11 @@ impl Talk {
         self.expect(begin).await
     }
 
+    /// Ends our side, inside TLS with its notice.
+    pub(crate) async fn end(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// Waits for the end; gives what still came.
     pub(crate) async fn rest(mut self) -> String {
         let mut rest = std::mem::take(&mut self.unread);

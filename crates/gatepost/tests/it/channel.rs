@@ -1,0 +1,146 @@
+//! TLS as clients meet it: versions, names, tickets, and how a channel ends.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{
+    ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::server::{AUTH_PLAIN, Server};
+use crate::talk::Talk;
+
+const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12, &rustls::version::TLS13];
+
+fn client(directory: &Path, versions: &[&'static SupportedProtocolVersion]) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+/// Connects, reads the greeting inside TLS (and with it the tickets that come before), says good-bye.
+async fn greet(
+    connector: &TlsConnector,
+    address: SocketAddr,
+    name: &'static str,
+) -> TlsStream<TcpStream> {
+    let socket = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from(name).unwrap();
+    let mut stream = connector.connect(name, socket).await.unwrap();
+    stream.write_all(b"QUIT\r\n").await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    assert!(
+        said.starts_with("220 ") && said.contains("\r\n221 2.0.0 "),
+        "{said}"
+    );
+    stream
+}
+
+/// TLS-01: "TLS ≥1.2".
+#[tokio::test]
+async fn tls_1_2_and_1_3_are_spoken_and_nothing_older() {
+    let server = Server::start().await;
+    for (version, spoken) in [
+        (&rustls::version::TLS12, ProtocolVersion::TLSv1_2),
+        (&rustls::version::TLS13, ProtocolVersion::TLSv1_3),
+    ] {
+        let connector = client(server.directory.path(), &[version]);
+        let stream = greet(&connector, server.smtps, "localhost").await;
+        assert_eq!(stream.get_ref().1.protocol_version(), Some(spoken));
+    }
+    // A ClientHello of TLS 1.1 with one cipher suite: the answer is a fatal (2) alert (0x15) and nothing else.
+    let mut hello = vec![
+        0x16, 0x03, 0x01, 0x00, 0x2d, 0x01, 0x00, 0x00, 0x29, 0x03, 0x02,
+    ];
+    hello.extend([7; 32]);
+    hello.extend([0x00, 0x00, 0x02, 0x00, 0x2f, 0x01, 0x00]);
+    let mut socket = TcpStream::connect(server.smtps).await.unwrap();
+    socket.write_all(&hello).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer).await;
+    assert_eq!(
+        (answer[0], answer[5], answer.len()),
+        (0x15, 2, 7),
+        "{answer:?}"
+    );
+    server.log.wait_for("reason=handshake-failed").await;
+}
+
+/// TLS-14: "unknown/no SNI → default cert (no alert)": old devices send none.
+#[tokio::test]
+async fn a_client_that_names_no_server_gets_the_certificate() {
+    let server = Server::start().await;
+    let connector = client(server.directory.path(), BOTH);
+    greet(&connector, server.smtps, "127.0.0.1").await;
+}
+
+/// T-33: "ticket crosses listeners → full handshake".
+#[tokio::test]
+async fn a_ticket_of_one_listener_is_worth_nothing_at_another() {
+    let server = Server::start_with(|config| {
+        let mut second = config.listeners[1].clone();
+        second.name = "second".into();
+        config.listeners.push(second);
+    })
+    .await;
+    for version in BOTH {
+        let connector = client(server.directory.path(), &[version]);
+        let kind = |stream: &TlsStream<TcpStream>| stream.get_ref().1.handshake_kind();
+        let first = greet(&connector, server.smtps, "localhost").await;
+        assert_eq!(kind(&first), Some(HandshakeKind::Full));
+        let again = greet(&connector, server.smtps, "localhost").await;
+        assert_eq!(kind(&again), Some(HandshakeKind::Resumed), "{version:?}");
+        let elsewhere = greet(&connector, server.bound[3], "localhost").await;
+        assert_eq!(kind(&elsewhere), Some(HandshakeKind::Full), "{version:?}");
+    }
+}
+
+/// TLS-15: "`close_notify`: send on close; accept absence; truncated DATA (no final dot) is never queued". T-32: after it nothing is read.
+#[tokio::test]
+async fn a_channel_that_ends_in_a_message_leaves_no_message() {
+    let server = Server::start().await;
+    for notify in [true, false] {
+        let talk = Talk::connect(server.smtps).await;
+        let mut talk = talk.start_tls(server.directory.path(), &[]).await.unwrap();
+        talk.expect("220 ").await;
+        talk.ask("EHLO client.example", "250 ").await;
+        talk.ask(AUTH_PLAIN, "235 ").await;
+        talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+        talk.ask("RCPT TO:<you@example.com>", "250 ").await;
+        talk.ask("DATA", "354 ").await;
+        talk.send("From: dev@localhost\r\n\r\nHalf a message\r\n")
+            .await;
+        if notify {
+            talk.end().await;
+            // `greet` above reads up to the server's close_notify: without one it would be an error.
+            talk.rest().await;
+        } else {
+            drop(talk);
+        }
+        server
+            .log
+            .wait_for_count("event=connection-closed", if notify { 1 } else { 2 })
+            .await;
+    }
+    assert_eq!(server.queued().await, 0);
+    assert_eq!(
+        server.log.lines_with("event=accepted"),
+        Vec::<String>::new()
+    );
+}
