@@ -21,6 +21,8 @@ mod crash;
 mod delivery;
 mod dialogue;
 #[cfg(feature = "peer-tests")]
+mod from_forms;
+#[cfg(feature = "peer-tests")]
 mod peers;
 mod send;
 mod server;
