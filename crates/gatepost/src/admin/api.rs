@@ -163,6 +163,11 @@ fn refusal(status: StatusCode, error: &str) -> Response {
     (status, Json(Refusal { error })).into_response()
 }
 
+/// The answer to a path that is not part of the API.
+pub(super) fn nothing_here() -> Response {
+    refusal(StatusCode::NOT_FOUND, "this is no address of the API")
+}
+
 /// The answer to a request for what cannot be shown.
 pub(super) fn fault(error: ViewError) -> Response {
     refusal(status(error), &error.to_string())

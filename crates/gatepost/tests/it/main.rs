@@ -22,6 +22,7 @@ mod delivery;
 mod dialogue;
 #[cfg(feature = "peer-tests")]
 mod from_forms;
+mod pages;
 #[cfg(feature = "peer-tests")]
 mod peers;
 mod send;

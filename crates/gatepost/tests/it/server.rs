@@ -37,6 +37,10 @@ pub(crate) struct Server {
     pub(crate) legacy: SocketAddr,
     /// Where each listener of the configuration is bound, in its order.
     pub(crate) bound: Vec<SocketAddr>,
+    /// The web pages, where the configuration has them.
+    pub(crate) http: Option<SocketAddr>,
+    /// The token of their API.
+    pub(crate) token: Option<String>,
     pub(crate) queue: Queue,
     store: Store,
     pub(crate) directory: TempDir,
@@ -65,6 +69,8 @@ impl Server {
         let [smtp, smtps, legacy] = [0, 1, 2].map(|place| bound[place]);
         let (stop, stopped) = oneshot::channel();
         let queue = program.queue().clone();
+        let http = program.http();
+        let token = program.token().map(|token| token.reveal().to_owned());
         let running = tokio::spawn(async move {
             let stop = async {
                 let _ = stopped.await;
@@ -76,6 +82,8 @@ impl Server {
             smtps,
             legacy,
             bound,
+            http,
+            token,
             queue,
             store,
             directory,

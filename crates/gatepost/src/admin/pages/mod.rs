@@ -87,7 +87,7 @@ pub(super) async fn attempts(
 /// Whatever else is asked for.
 pub(super) async fn nothing_here(uri: Uri) -> Response {
     if uri.path().starts_with("/api/") {
-        return api::fault(ViewError::Absent);
+        return api::nothing_here();
     }
     let content = notice("There is nothing here", "The address leads nowhere.");
     page(
