@@ -1,5 +1,7 @@
 //! Invariants of absence: words that must not stand anywhere but in a named place.
 
+use std::collections::BTreeSet;
+
 use super::Violation;
 use crate::source::Source;
 use crate::workspace::Workspace;
@@ -194,16 +196,24 @@ pub(super) fn no_test_branch_in_production(workspace: &Workspace) -> Vec<Violati
         .collect()
 }
 
-/// `cfg(feature = "…test…")`: the feature's name is a literal, so it is looked for in the text.
+/// `cfg(feature = "…test…")` in what is not a test: the feature's name is a literal.
 fn feature_branches(workspace: &Workspace, folder: &str) -> Vec<Found> {
     let mut found = Vec::new();
     for (path, text) in workspace.rust_below(folder) {
-        for (index, line) in text.lines().enumerate() {
-            let code = line.split("//").next().unwrap_or("");
-            if code.contains("feature = \"") && code.contains("test") {
+        if is_test_file(path) {
+            continue;
+        }
+        let source = Source::production(text);
+        let conditions: BTreeSet<usize> = source
+            .lines()
+            .filter(|(_, code)| code.contains("feature ="))
+            .map(|(line, _)| line)
+            .collect();
+        for (line, feature) in &source.literals {
+            if feature.contains("test") && conditions.contains(line) {
                 found.push(Found {
-                    place: format!("{path}:{}", index + 1),
-                    word: code.trim().to_owned(),
+                    place: format!("{path}:{line}"),
+                    word: format!("feature = {feature:?}"),
                 });
             }
         }
@@ -451,7 +461,7 @@ mod tests {
             count(
                 rule,
                 "crates/gatepost/src/net/x.rs",
-                "#[cfg(test)]\nmod tests { }\n"
+                "#[cfg(test)]\nmod tests {\n#[cfg(feature = \"peer-tests\")]\nfn peers() {}\n}\n"
             ),
             0
         );
