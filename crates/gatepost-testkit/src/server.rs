@@ -86,7 +86,7 @@ impl Program {
         }
     }
 
-    /// CAP-03: in clear nothing that shows the password, and CRAM-MD5 only for old devices.
+    /// CAP-03: in clear nothing that shows the password, and CRAM-MD5 only for old devices. CAP-08: what shows it comes last.
     fn offered(&self, tls: bool) -> Vec<&'static Mechanism> {
         let fits = |mechanism: &&Mechanism| {
             let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
@@ -94,7 +94,11 @@ impl Program {
         };
         match &self.offer {
             Some(offer) => offer.clone(),
-            None => mechanism::ALL.iter().copied().filter(fits).collect(),
+            None => {
+                let mut offered: Vec<_> = mechanism::ALL.iter().copied().filter(fits).collect();
+                offered.sort_by_key(|mechanism| mechanism.exposes_password);
+                offered
+            }
         }
     }
 }
