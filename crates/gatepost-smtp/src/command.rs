@@ -117,7 +117,7 @@ pub(crate) struct AuthArgument<'a> {
 }
 
 impl<'a> AuthArgument<'a> {
-    /// Table rows 13 and 22: no mechanism, more than two words, or a name no mechanism can have.
+    /// No mechanism, more than two words, or a name no mechanism can have.
     pub(crate) fn parse(argument: &'a [u8]) -> Result<Self, Refusal> {
         let mut words = argument.split(|octet| matches!(octet, b' ' | b'\t'));
         let mechanism = words

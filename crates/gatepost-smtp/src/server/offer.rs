@@ -84,7 +84,7 @@ struct Offer<'a> {
 }
 
 impl Offer<'_> {
-    /// Table rows 4, 5 and 14.
+    /// Unknown, in need of TLS, or no mechanism offered at all (CODE-05).
     fn choose(self, name: &str) -> Result<&'static Mechanism, Refusal> {
         let offered = self
             .mechanisms

@@ -85,7 +85,7 @@ impl Standing {
         }
     }
 
-    /// Table rows 10 to 12.
+    /// After EHLO, before success, outside a transaction (AUTH-15, AUTH-16).
     fn auth(&self) -> Result<(), Refusal> {
         match self.greeting {
             Greeted::Not => Err(Refusal::EhloRequired),

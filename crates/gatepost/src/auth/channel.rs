@@ -16,7 +16,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Whether a mechanism may be used at all here, whoever the user is (PROTOCOL 0.2): nothing that shows the password
+    /// Whether a mechanism may be used at all here, whoever the user is: nothing that shows the password
     /// in clear and no CRAM-MD5 outside the legacy lane, nothing that binds to a TLS that is not there.
     pub fn permits(&self, mechanism: &Mechanism) -> bool {
         let in_clear = mechanism.exposes_password && !self.tls;

@@ -37,7 +37,7 @@ async fn over_long_lines_are_refused_and_the_session_goes_on() {
     talk.ask(AUTH_PLAIN, "235 ").await;
 }
 
-/// Table 0.1 rows 10-12 and 15, SMTP-16, TLS-06.
+/// AUTH-15, AUTH-16, AUTH-19, SMTP-16, TLS-06.
 #[tokio::test]
 async fn commands_out_of_order_are_refused() {
     let server = Server::start().await;
