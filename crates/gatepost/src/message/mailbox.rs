@@ -400,9 +400,9 @@ mod tests {
         );
     }
 
-    // T-39, V-49: the worst cases cost linear time; ten times the input may cost some ten times as much.
+    // T-39, V-49: the worst cases cost linear time. Quadratic work on this much would take hours, and the runner ends a test that hangs.
     #[test]
-    fn cost_is_linear() {
+    fn the_worst_lists_are_read_to_their_end() {
         let patterns = [
             "(",
             "a: ",
@@ -418,17 +418,8 @@ mod tests {
             "=?a?b?YQ==?= ",
         ];
         for pattern in patterns {
-            let cost = |octets: usize| {
-                let value = pattern.repeat(octets / pattern.len());
-                let started = std::time::Instant::now();
-                std::hint::black_box(parse_list(std::hint::black_box(value.as_bytes()))).ok();
-                started.elapsed()
-            };
-            // Quadratic work on this much would take minutes.
-            assert!(
-                cost(256 * 1024) < std::time::Duration::from_secs(2),
-                "{pattern:?}"
-            );
+            let value = pattern.repeat((1 << 20) / pattern.len());
+            std::hint::black_box(parse_list(value.as_bytes())).ok();
         }
     }
 

@@ -354,9 +354,9 @@ mod tests {
         assert_eq!(text_of(&many(MAX_PARTS)), None);
     }
 
-    /// T-39: ten times the octets take ten times as long, whatever they are.
+    /// T-39: the cost is linear whatever the octets are. Quadratic work on this much would take hours, and the runner ends a test that hangs.
     #[test]
-    fn cost_is_linear() {
+    fn the_worst_content_is_read_to_its_end() {
         let shapes: [fn(usize) -> String; 4] = [
             |size| "--".repeat(size / 2),
             |size| "--\r\n".repeat(size / 4),
@@ -373,22 +373,8 @@ mod tests {
                 )
             },
         ];
-        for (number, shape) in shapes.iter().enumerate() {
-            let cost = |size: usize| {
-                let content = shape(size);
-                (0..5)
-                    .map(|_| {
-                        let began = std::time::Instant::now();
-                        std::hint::black_box(first_text(content.as_bytes()));
-                        began.elapsed()
-                    })
-                    .min()
-                    .unwrap()
-            };
-            let (small, large) = (cost(100_000), cost(1_000_000));
-            // Quadratic would be a hundredfold; a loaded machine is not.
-            let bound = small * 40 + std::time::Duration::from_millis(5);
-            assert!(large <= bound, "shape {number}: {small:?} and {large:?}");
+        for shape in shapes {
+            std::hint::black_box(first_text(shape(2 << 20).as_bytes()));
         }
     }
 }
