@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod layers;
 mod rfc;
 mod source;
@@ -44,14 +45,17 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
+    /// Measure the release build under load, next to a durable sink (reports, never fails a figure)
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = Workspace::load().and_then(|workspace| match arguments.task {
-        Task::Layers => layers::run(&workspace),
-        Task::Rfc { write } => rfc::run(&workspace, write),
-    });
+    let result = match arguments.task {
+        Task::Layers => Workspace::load().and_then(|workspace| layers::run(&workspace)),
+        Task::Rfc { write } => Workspace::load().and_then(|workspace| rfc::run(&workspace, write)),
+        Task::Bench(options) => bench::run(&options),
+    };
     match result {
         Ok(summary) => {
             say(&summary);
