@@ -29,6 +29,8 @@ pub enum Kind {
     Text,
     /// One of these words, in any case.
     Word(&'static [&'static str]),
+    /// A list of such words.
+    Words(&'static [&'static str]),
     /// A path; a relative one starts at the directory of the configuration file.
     Path,
     /// An IP address and a port.
@@ -79,6 +81,7 @@ impl Kind {
         match self {
             Self::Text => "a text in quotes".into(),
             Self::Word(words) => format!("one of \"{}\"", words.join("\", \"")),
+            Self::Words(words) => format!("a list of \"{}\"", words.join("\", \"")),
             Self::Path => "a path in quotes".into(),
             Self::Address => "an IP address and a port in quotes".into(),
             Self::Networks => "a list of networks in quotes".into(),
@@ -138,6 +141,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("listener", "tls", Kind::Word(&["starttls", "starttls-optional", "implicit", "none"]), Value("\"starttls\""), "\"implicit\"", "How TLS begins. \"starttls\" requires it before MAIL and AUTH; \"starttls-optional\" lets mail, but no password, pass in clear text; \"implicit\" is TLS from the first byte (port 465); \"none\" is clear text only."),
     option("listener", "profile", Kind::Word(&["submission", "legacy"]), Value("\"submission\""), "\"legacy\"", "\"legacy\" is for old devices on a trusted network: passwords and CRAM-MD5 in clear text, for legacy credentials only. It needs networks."),
     option("listener", "networks", Kind::Networks, Value("[]"), "[\"192.168.7.0/24\"]", "Peers that are served; all others get one refusal. Everyone when empty."),
+    option("listener", "tolerate", Kind::Words(&["auth-equals-line", "line-feed-end-of-data"]), Value("[]"), "[\"auth-equals-line\"]", "What old clients need besides what the profile tolerates. \"auth-equals-line\" announces mechanisms as AUTH=PLAIN as well, for Outlook up to 2003; \"line-feed-end-of-data\", on legacy listeners only, lets LF.LF end a message that has LF alone throughout."),
     option("listener", "require_auth", Kind::Truth, Value("true"), "true", "Refuse mail before authentication. This version serves authenticated sessions only, so only true is accepted."),
 
     option("tls", "certificate", Kind::Path, Refused, "\"/etc/gatepost/fullchain.pem\"", "PEM file: the certificate first, then its intermediates."),

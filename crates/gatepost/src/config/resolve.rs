@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use gatepost_smtp::quirk::Quirk;
 use toml::de::DeTable;
 
 use super::fault::{ConfigError, Fault};
@@ -207,8 +208,24 @@ impl Resolver<'_> {
             tls,
             profile,
             networks: networks.into_iter().map(|network| network.value).collect(),
+            tolerate: self.tolerate(table, profile),
             require_auth: true,
         })
+    }
+
+    /// EOL-05: an end of data that other servers do not see is for devices on named networks only.
+    fn tolerate(&mut self, table: &Table<'_>, profile: ListenerProfile) -> Vec<Quirk> {
+        let tolerated = table.list("tolerate", self.faults, tolerable);
+        for quirk in &tolerated {
+            if quirk.value == Quirk::LineFeedEndOfData && profile != ListenerProfile::Legacy {
+                self.fault(
+                    &quirk.span,
+                    "listener.tolerate: \"line-feed-end-of-data\" is for legacy listeners",
+                    "give the device a listener with profile = \"legacy\" and its networks",
+                );
+            }
+        }
+        tolerated.into_iter().map(|quirk| quirk.value).collect()
     }
 
     /// T-08: the lane that takes passwords in clear text must be boxed by network.
@@ -390,4 +407,12 @@ impl Resolver<'_> {
         }
         retry
     }
+}
+
+/// What a listener can be told to tolerate.
+fn tolerable(label: &str) -> Result<Quirk, String> {
+    [Quirk::AuthEqualsLine, Quirk::LineFeedEndOfData]
+        .into_iter()
+        .find(|quirk| quirk.label() == label)
+        .ok_or_else(|| format!("{label:?} is not known"))
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_sasl::Mechanism;
+use gatepost_smtp::quirk::Quirk;
 
 use crate::config::network::Network;
 use crate::config::pattern::Pattern;
@@ -45,6 +46,8 @@ pub struct Listener {
     pub profile: ListenerProfile,
     /// Peers served; others get one refusal. Empty: everyone.
     pub networks: Vec<Network>,
+    /// Oddities tolerated besides those of the profile.
+    pub tolerate: Vec<Quirk>,
     /// Refuse MAIL before authentication (530 5.7.0).
     pub require_auth: bool,
 }

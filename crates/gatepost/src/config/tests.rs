@@ -51,6 +51,19 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn a_legacy_listener_tolerates_what_it_is_told() {
+    let told = "profile = \"legacy\"\ntolerate = [\"auth-equals-line\", \"line-feed-end-of-data\"]";
+    let config = load(&with("profile = \"legacy\"", told)).unwrap();
+    let tolerated: Vec<_> = config.listeners[2]
+        .tolerate
+        .iter()
+        .map(|it| it.label())
+        .collect();
+    assert_eq!(tolerated, ["auth-equals-line", "line-feed-end-of-data"]);
+    assert!(config.listeners[0].tolerate.is_empty());
+}
+
+#[test]
 fn a_whole_file_is_read_as_written() {
     let config = load(WORKING).unwrap();
     let [starttls, implicit, legacy] = config.listeners.as_slice() else {
@@ -119,6 +132,8 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("192.168.7.0/24", "192.168.7.0/40", "listener.networks: the prefix length", "a list of networks"),
     ("192.168.7.0/24", "office", "listener.networks: not an IP address", "a list of networks"),
     ("profile = \"legacy\"", "profile = \"legacy\"\nrequire_auth = false", "gatepost.toml:17:16: listener.require_auth: false is not possible", "leave the option out"),
+    ("tls = \"starttls\"", "tolerate = [\"line-feed-end-of-data\"]", "gatepost.toml:6:13: listener.tolerate: \"line-feed-end-of-data\" is for legacy listeners", "profile = \"legacy\""),
+    ("tls = \"starttls\"", "tolerate = [\"bare-lf\"]", "listener.tolerate: \"bare-lf\" is not known", "a list of \"auth-equals-line\", \"line-feed-end-of-data\""),
     ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"plain\"]", "there is no option mechanisms in listener", "known here: name, address"),
     ("certificate = \"fullchain.pem\"\n", "", "tls.certificate is missing", "add certificate ="),
     ("key = \"/etc/gatepost/key.pem\"", "", "tls.key is missing", "add key ="),

@@ -15,10 +15,12 @@ pub fn profile(hostname: &str, listener: &Listener, limits: &Limits) -> Profile 
         TlsMode::None => TlsPolicy::None,
     };
     profile.require_auth = listener.require_auth;
-    profile.quirks = match listener.profile {
+    let usual = match listener.profile {
         ListenerProfile::Submission => QuirkSet::SUBMISSION,
         ListenerProfile::Legacy => QuirkSet::LEGACY,
     };
+    let besides = listener.tolerate.iter();
+    profile.quirks = besides.fold(usual, |set, quirk| set.with(*quirk));
     profile.size_limit = limits.message_size;
     profile.limits.recipients = u32::try_from(limits.recipients).unwrap_or(u32::MAX);
     profile.limits.command = limits.command_timeout;

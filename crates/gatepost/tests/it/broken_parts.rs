@@ -160,6 +160,7 @@ impl Rig {
             tls: TlsMode::None,
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
+            tolerate: Vec::new(),
             require_auth: true,
         };
         let context = ListenerContext {

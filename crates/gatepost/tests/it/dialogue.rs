@@ -1,5 +1,6 @@
 //! Whole conversations with the whole server, over real sockets and real TLS.
 
+use gatepost_smtp::quirk::Quirk;
 use tokio::io::AsyncReadExt;
 
 use crate::server::{AUTH_PLAIN, Server};
@@ -105,6 +106,33 @@ async fn the_legacy_lane_takes_a_password_in_clear_text() {
     talk.ask("Z2F0ZXBvc3Q=", "235 2.7.0 ").await;
     let id = submit(&mut talk).await;
     assert!(content(&server, &id).await.contains("with ESMTPA id"));
+}
+
+/// CAP-05, EOL-05: what one listener is told to tolerate, it tolerates, and no other does.
+#[tokio::test]
+async fn a_listener_tolerates_what_it_is_told() {
+    let server = Server::start_with(|config| {
+        config.listeners[2].tolerate = vec![Quirk::AuthEqualsLine, Quirk::LineFeedEndOfData];
+    })
+    .await;
+    let mut talk = server.talk_legacy().await;
+    let offer = talk.ask("EHLO scanner", "250 ").await;
+    assert!(offer.contains("250-AUTH=CRAM-MD5 PLAIN LOGIN\n"), "{offer}");
+    talk.ask(AUTH_PLAIN, "235 ").await;
+    talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+    talk.ask("RCPT TO:<you@example.com>", "250 ").await;
+    talk.ask("DATA", "354 ").await;
+    talk.send("From: dev@localhost\nSubject: scan\n\nPage 1\n.\n")
+        .await;
+    talk.expect("250 2.0.0 Ok: queued").await;
+    let used = server.log.lines_with("quirk=line-feed-end-of-data");
+    assert_eq!(used.len(), 1, "{used:?}");
+
+    let talk = Talk::connect(server.smtps).await;
+    let mut talk = talk.start_tls(server.directory.path(), &[]).await.unwrap();
+    talk.expect("220 ").await;
+    let offer = talk.ask("EHLO client.example", "250 ").await;
+    assert!(!offer.contains("AUTH="), "{offer}");
 }
 
 #[tokio::test]

@@ -160,6 +160,7 @@ fn config(directory: &TempDir) -> Config {
         tls,
         profile,
         networks: Vec::new(),
+        tolerate: Vec::new(),
         require_auth: true,
     };
     let submission = ListenerProfile::Submission;

@@ -159,6 +159,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         tls,
         profile,
         networks: Vec::new(),
+        tolerate: Vec::new(),
         require_auth: true,
     };
     let submission = ListenerProfile::Submission;

@@ -77,6 +77,7 @@ fn legacy_inside_tls(config: &mut Config) {
             tls,
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
+            tolerate: Vec::new(),
             require_auth: true,
         });
     }
