@@ -130,7 +130,7 @@ impl Queue {
         self.engine.content(id).await
     }
 
-    /// Makes the held recipients of a message due now.
+    /// Makes the held recipients of a message due now. As with outcomes, on an error it holds while the process lives and is written later.
     pub async fn release(&self, id: QueueId) -> Result<(), QueueError> {
         self.engine.release(id).await
     }
