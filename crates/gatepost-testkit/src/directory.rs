@@ -49,7 +49,7 @@ impl FakeDirectory {
         let account = Account {
             name: name.to_owned(),
             password: password.to_owned(),
-            may_act_as: Vec::new(),
+            ..Account::default()
         };
         Self {
             accounts: vec![account],

@@ -92,14 +92,12 @@ impl Program {
             let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
             self.legacy || (tls || !mechanism.exposes_password) && !weak
         };
-        match &self.offer {
-            Some(offer) => offer.clone(),
-            None => {
-                let mut offered: Vec<_> = mechanism::ALL.iter().copied().filter(fits).collect();
-                offered.sort_by_key(|mechanism| mechanism.exposes_password);
-                offered
-            }
+        if let Some(offer) = &self.offer {
+            return offer.clone();
         }
+        let mut offered: Vec<_> = mechanism::ALL.iter().copied().filter(fits).collect();
+        offered.sort_by_key(|mechanism| mechanism.exposes_password);
+        offered
     }
 }
 

@@ -44,7 +44,7 @@ fn password() {
         let good = both(mechanism, |_| ());
         assert_eq!(end(&good.server), "user@example.com as user@example.com");
         let wrong = both(mechanism, |pair| {
-            pair.client.user.password = Some(Secret::new("wrong"))
+            pair.client.user.password = Some(Secret::new("wrong"));
         });
         assert_eq!(end(&wrong.server), "credentials-invalid");
         let down = both(mechanism, |pair| pair.server.program.directory.down = true);
@@ -63,11 +63,11 @@ fn verifier() {
         let good = both(mechanism, |_| ());
         assert_eq!(end(&good.server), "user@example.com as user@example.com");
         let wrong = both(mechanism, |pair| {
-            pair.client.user.password = Some(Secret::new("wrong"))
+            pair.client.user.password = Some(Secret::new("wrong"));
         });
         assert_eq!(end(&wrong.server), "credentials-invalid");
         let unknown = both(mechanism, |pair| {
-            pair.server.program.directory.accounts.clear()
+            pair.server.program.directory.accounts.clear();
         });
         assert_eq!(end(&unknown.server), "credentials-invalid");
         let down = both(mechanism, |pair| pair.server.program.directory.down = true);
@@ -121,11 +121,11 @@ fn pass_through() {
     assert_eq!(end(&good.server), "user@example.com as user@example.com");
     assert_eq!(good.client.last_end(), "authenticated by X-PASS-THROUGH");
     let wrong = both(&PASS_THROUGH, |pair| {
-        pair.client.user.password = Some(Secret::new("wrong"))
+        pair.client.user.password = Some(Secret::new("wrong"));
     });
     assert_eq!(end(&wrong.server), "credentials-invalid");
     let down = both(&PASS_THROUGH, |pair| {
-        pair.server.program.directory.down = true
+        pair.server.program.directory.down = true;
     });
     assert_eq!(end(&down.server), "directory-unavailable");
 }

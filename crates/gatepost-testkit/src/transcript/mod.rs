@@ -44,6 +44,14 @@ pub struct Scene {
     pub steps: Vec<Step>,
 }
 
+impl Scene {
+    /// Whether time passes in it.
+    pub fn takes_time(&self) -> bool {
+        let waits = |step: &Step| matches!(step.action, Action::Wait(_));
+        self.steps.iter().any(waits)
+    }
+}
+
 /// One line of a transcript.
 #[derive(Clone, Debug)]
 pub struct Step {

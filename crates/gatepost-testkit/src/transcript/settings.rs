@@ -92,6 +92,8 @@ pub struct Account {
     pub password: String,
     /// Whom else it may act as.
     pub may_act_as: Vec<String>,
+    /// What it may send as, besides its name.
+    pub addresses: Vec<String>,
 }
 
 /// What a client authenticates with.
@@ -271,14 +273,39 @@ impl SideBuilder {
 }
 
 impl ServerSettings {
+    /// Why these surroundings are not those of a whole program that is reached over a socket; `None` if they can be.
+    pub fn only_in_memory(&self) -> Option<&'static str> {
+        let reasons = [
+            (
+                self.nonce.is_some() || self.scram.is_some(),
+                "the randomness is given",
+            ),
+            (self.offer.is_some(), "the offer is given"),
+            (!self.quirks.is_empty(), "quirks are switched one by one"),
+            (self.open, "mail needs no identity"),
+            (self.reject_bare_line_ends, "bare line ends are refused"),
+            (self.directory_down, "the directory is down"),
+            (!self.refusals.is_empty(), "the program refuses something"),
+            (
+                self.accounts
+                    .iter()
+                    .any(|account| !account.may_act_as.is_empty()),
+                "somebody acts as somebody else",
+            ),
+        ];
+        let reason = reasons.iter().find(|(applies, _)| *applies);
+        reason.map(|(_, reason)| *reason)
+    }
+
     fn set(&mut self, words: &[&str]) -> Result<(), String> {
         match words {
             ["listener", name] => self.listener = listener(name)?,
             ["host", host] => (*host).clone_into(&mut self.host),
-            ["account", name, password] => self.accounts.push(Account {
+            ["account", name, password, addresses @ ..] => self.accounts.push(Account {
                 name: (*name).to_owned(),
                 password: (*password).to_owned(),
                 may_act_as: Vec::new(),
+                addresses: owned(addresses),
             }),
             ["may-act-as", name, others @ ..] => {
                 let account = self
@@ -286,9 +313,7 @@ impl ServerSettings {
                     .iter_mut()
                     .find(|account| account.name == *name);
                 let account = account.ok_or_else(|| format!("there is no account {name:?}"))?;
-                account
-                    .may_act_as
-                    .extend(others.iter().map(|&other| other.to_owned()));
+                account.may_act_as.extend(owned(others));
             }
             ["offer", names @ ..] => {
                 let mechanisms: Result<_, _> = names.iter().map(|name| mechanism(name)).collect();
@@ -348,6 +373,10 @@ impl ClientSettings {
         }
         Ok(())
     }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 fn unknown(words: &[&str]) -> String {
