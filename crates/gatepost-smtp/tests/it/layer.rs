@@ -1,6 +1,6 @@
 //! A security layer, switched on in the middle of a buffer on both sides (LAYER-02, LAYER-03, LAYER-05, CAP-04).
 
-use gatepost_smtp::client::ClientCommand;
+use gatepost_smtp::client::{ClientCommand, ClientInput};
 use gatepost_testkit::loopback::Loopback;
 use gatepost_testkit::probe::{PASS_THROUGH, STRANGER};
 use gatepost_testkit::split::Cuts;
@@ -140,6 +140,37 @@ fn layer_02_in_the_middle_of_one_buffer_at_every_cut() {
     }
 }
 
+/// The same for the client: a server that is fast has a sealed reply behind its 235 in one buffer, cut anywhere.
+#[test]
+fn layer_02_a_client_finds_a_sealed_reply_behind_the_235() {
+    let whole = sealed(&STRANGER, Cuts::Whole, Cuts::Whole);
+    let success = b"235 2.7.0 Authentication successful\r\n";
+    let at = whole
+        .from_server
+        .windows(success.len())
+        .position(|window| window == success);
+    let dialogue = &whole.from_server[..at.unwrap()];
+    let mut together = success.to_vec();
+    let mut layer = ToyLayer::server(PASSWORD.as_bytes()).boxed();
+    let reply = b"250-mail.example.com\r\n250 AUTH X-STRANGER_2\r\n";
+    layer.seal(reply, &mut together).unwrap();
+    for cut in 0..=together.len() {
+        let mut client = client([authenticate(&STRANGER)]);
+        for line in dialogue.split_inclusive(|octet| *octet == b'\n') {
+            client.handle(ClientInput::Bytes(line));
+        }
+        let (before, behind) = together.split_at(cut);
+        client.handle(ClientInput::Bytes(before));
+        client.handle(ClientInput::Bytes(behind));
+        assert_eq!(
+            client.last_end(),
+            "authenticated by X-STRANGER_2",
+            "cut at {cut}"
+        );
+        assert!(client.session.is_open(), "cut at {cut}");
+    }
+}
+
 /// LAYER-05: one wrong octet, anywhere, and the connection is over without a word; nothing behind it is obeyed.
 #[test]
 fn layer_05_a_broken_buffer_ends_the_session() {
@@ -187,7 +218,7 @@ fn layer_05_a_client_does_not_believe_a_broken_buffer() {
         let mut octets = whole.from_server.clone();
         octets[position] ^= 0x80;
         for octet in octets {
-            client.handle(gatepost_smtp::client::ClientInput::Bytes(&[octet]));
+            client.handle(ClientInput::Bytes(&[octet]));
         }
         assert!(client.closed, "octet {position}");
         assert!(
