@@ -141,6 +141,26 @@ fn a_directory_that_is_too_slow_has_not_said_no() {
     }
 }
 
+/// The yes to a question that was given up comes while another one waits, perhaps about somebody else: it is not taken for its answer.
+#[test]
+fn a_late_answer_is_not_the_answer_to_the_next_question() {
+    for (kind, mut bench) in asking() {
+        let late = waiting(&bench);
+        bench.pass(Duration::from_secs(100));
+        assert_eq!(codes(&hear(&mut bench)), ["454 4.7.0"], "{kind}");
+
+        let guess = format!("AUTH PLAIN {}\r\n", base64("\0user@example.com\0guess"));
+        bench.send(guess.as_bytes());
+        bench.answer();
+        assert!(waiting(&bench) > late, "{kind}");
+        bench.handle(Input::Answer(late, yes()));
+        assert_eq!(hear(&mut bench), "", "{kind}");
+        assert_eq!(bench.session.identity(), None, "{kind}");
+        bench.answer();
+        assert_eq!(codes(&hear(&mut bench)), ["535 5.7.8"], "{kind}");
+    }
+}
+
 #[test]
 fn a_client_that_goes_away_takes_its_question_back() {
     for (kind, mut bench) in asking() {
