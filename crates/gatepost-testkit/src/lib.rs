@@ -6,6 +6,7 @@
 //! | [`play`] | plays one side of a transcript to whoever is the other |
 //! | [`wire`] | that other side, as the player sees it; in memory or behind a socket ([`peer`]) |
 //! | [`server`], [`client`] | the two sessions with a program or a user around them that answers at once or when told to |
+//! | [`program`] | that program |
 //! | [`loopback`] | the two sessions talking to each other |
 //! | [`directory`] | a directory that can answer every question |
 //! | [`probe`] | mechanisms that no real one resembles, to prove that the seams hold what will come |
@@ -31,6 +32,7 @@ pub mod loopback;
 pub mod peer;
 pub mod play;
 pub mod probe;
+pub mod program;
 pub mod server;
 pub mod split;
 pub mod toy_layer;

@@ -1,119 +1,23 @@
 //! A server's session with a program around it, in memory.
 //!
-//! The program knows the accounts of a [`FakeDirectory`], accepts what it is not told to refuse, and keeps messages. It
+//! The program knows the accounts of a [`FakeDirectory`](crate::directory::FakeDirectory), accepts what it is not told to refuse, and keeps messages. It
 //! answers at once, or, when it is told to be [`slow`](ServerBench::slow), when it is told to. Contracts of the session are checked on
 //! the way (one request at a time, nothing after the end); a breach is kept in [`ServerBench::breaches`].
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_sasl::{Mechanism, Needs, ServerParams, VerifierKind, mechanism};
 use gatepost_smtp::server::{
-    AbortCause, Answer, AuthEnd, EolPolicy, Input, Output, Profile, Request, RequestId,
-    ServerSession, SessionEvent, TlsPolicy,
+    AbortCause, AuthEnd, EolPolicy, Input, Output, Profile, Request, RequestId, ServerSession,
+    SessionEvent, TlsPolicy,
 };
-use gatepost_smtp::{QuirkSet, Refusal, SessionId, TlsFacts};
+use gatepost_smtp::{QuirkSet, SessionId, TlsFacts};
 
 use crate::clock::FakeClock;
-use crate::directory::FakeDirectory;
-use crate::transcript::{Listener, RequestKind, ServerSettings};
+use crate::program::Program;
+use crate::transcript::{Listener, ServerSettings};
 use crate::wire::{Inside, Received, Wire};
-
-/// What stands in for the queue, the policies and the rest of a server.
-#[derive(Clone, Debug, Default)]
-pub struct Program {
-    /// Who is known.
-    pub directory: FakeDirectory,
-    /// What is offered; `None` = what fits the channel.
-    pub offer: Option<Vec<&'static Mechanism>>,
-    /// Old devices: every mechanism in clear.
-    pub legacy: bool,
-    /// What an exchange begins with.
-    pub params: ServerParams,
-    /// What is refused, and why.
-    pub refusals: Vec<(RequestKind, Refusal)>,
-    /// Complete messages, each with its header section, the empty line and its body.
-    pub messages: VecDeque<Vec<u8>>,
-    draft: Vec<u8>,
-    committed: usize,
-}
-
-impl Program {
-    /// A program with a directory of one account.
-    pub fn with(name: &str, password: &str) -> Self {
-        Self {
-            directory: FakeDirectory::with(name, password),
-            params: ServerParams {
-                host: "mail.example.com".to_owned(),
-                nonce: "1896.697170952".to_owned(),
-                ..ServerParams::default()
-            },
-            ..Self::default()
-        }
-    }
-
-    /// The answer to a request; `tls` says whether the channel is protected.
-    pub fn answer(&mut self, request: Request, tls: bool) -> Answer {
-        let kind = kind_of(&request);
-        if let Some((_, refusal)) = self.refusals.iter().find(|(refused, _)| *refused == kind) {
-            return Answer::Refuse(*refusal);
-        }
-        match request {
-            Request::Ehlo { .. } => Answer::Offer(self.offered(tls)),
-            Request::BeginAuth { .. } => Answer::Begin(self.params.clone()),
-            Request::Sasl(question) => Answer::Sasl(self.directory.answer(&question)),
-            Request::Mail { .. } | Request::Rcpt { .. } => Answer::Proceed,
-            Request::Content => {
-                self.draft.clear();
-                Answer::Proceed
-            }
-            Request::Headers { headers, has_body } => {
-                self.draft = headers;
-                if has_body {
-                    self.draft.extend_from_slice(b"\r\n");
-                }
-                Answer::Proceed
-            }
-            Request::Commit => {
-                self.committed += 1;
-                self.messages.push_back(std::mem::take(&mut self.draft));
-                Answer::Committed {
-                    id: format!("Q{}", self.committed),
-                }
-            }
-        }
-    }
-
-    /// CAP-03: in clear nothing that shows the password, and CRAM-MD5 only for old devices. CAP-08: what shows it comes last.
-    fn offered(&self, tls: bool) -> Vec<&'static Mechanism> {
-        let fits = |mechanism: &&Mechanism| {
-            let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
-            self.legacy || (tls || !mechanism.exposes_password) && !weak
-        };
-        if let Some(offer) = &self.offer {
-            return offer.clone();
-        }
-        let mut offered: Vec<_> = mechanism::ALL.iter().copied().filter(fits).collect();
-        offered.sort_by_key(|mechanism| mechanism.exposes_password);
-        offered
-    }
-}
-
-/// Which kind of request it is.
-pub fn kind_of(request: &Request) -> RequestKind {
-    match request {
-        Request::Ehlo { .. } => RequestKind::Ehlo,
-        Request::BeginAuth { .. } => RequestKind::Auth,
-        Request::Sasl(_) => RequestKind::Question,
-        Request::Mail { .. } => RequestKind::Mail,
-        Request::Rcpt { .. } => RequestKind::Rcpt,
-        Request::Content => RequestKind::Content,
-        Request::Headers { .. } => RequestKind::Headers,
-        Request::Commit => RequestKind::Commit,
-    }
-}
 
 /// The session, the program, and what has come out.
 pub struct ServerBench {
@@ -165,7 +69,7 @@ impl ServerBench {
     /// The surroundings a transcript describes.
     pub fn of(settings: &ServerSettings) -> Option<Self> {
         let tls = (settings.listener == Listener::Submissions).then(TlsFacts::default);
-        Self::new(profile_of(settings), program_of(settings), tls)
+        Self::new(profile_of(settings), Program::of(settings), tls)
     }
 
     /// Hands something to the session and does what it wants.
@@ -238,7 +142,7 @@ impl ServerBench {
                     }
                     self.cancelled.push(id);
                 }
-                Output::Body(octets) => self.program.draft.extend(octets),
+                Output::Body(octets) => self.program.append(&octets),
                 Output::Event(event) => self.events.push(event),
                 Output::StartTls { .. } => self.tls_due = true,
                 Output::Close => self.closed = true,
@@ -275,30 +179,6 @@ fn profile_of(settings: &ServerSettings) -> Profile {
     }
     profile.size_limit = settings.size_limit.unwrap_or(profile.size_limit);
     profile
-}
-
-fn program_of(settings: &ServerSettings) -> Program {
-    let host = settings.challenge_host.clone();
-    Program {
-        directory: FakeDirectory {
-            accounts: settings.accounts.clone(),
-            scram: settings.scram.clone(),
-            down: settings.directory_down,
-            ..FakeDirectory::default()
-        },
-        offer: settings.offer.clone(),
-        legacy: settings.listener == Listener::Legacy,
-        params: ServerParams {
-            host: host.unwrap_or_else(|| settings.host.clone()),
-            nonce: settings
-                .nonce
-                .clone()
-                .unwrap_or_else(|| "1896.697170952".to_owned()),
-            ..ServerParams::default()
-        },
-        refusals: settings.refusals.clone(),
-        ..Program::default()
-    }
 }
 
 impl Wire for ServerBench {

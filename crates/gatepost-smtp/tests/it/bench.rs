@@ -7,7 +7,8 @@ use gatepost_smtp::client::{
 use gatepost_smtp::server::{Profile, TlsPolicy};
 use gatepost_smtp::{Address, TlsFacts};
 use gatepost_testkit::client::{ClientBench, User};
-use gatepost_testkit::server::{Program, ServerBench};
+use gatepost_testkit::program::Program;
+use gatepost_testkit::server::ServerBench;
 
 pub(crate) const NAME: &str = "user@example.com";
 pub(crate) const PASSWORD: &str = "secret";

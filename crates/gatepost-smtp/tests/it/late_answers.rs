@@ -3,7 +3,8 @@
 use gatepost_sasl::mechanism::PLAIN;
 use gatepost_smtp::Refusal;
 use gatepost_smtp::server::{Answer, Input, Request};
-use gatepost_testkit::server::{ServerBench, kind_of};
+use gatepost_testkit::program::kind_of;
+use gatepost_testkit::server::ServerBench;
 use gatepost_testkit::split::{Cuts, Splitter};
 use gatepost_testkit::transcript::RequestKind;
 

@@ -7,7 +7,8 @@ use gatepost_smtp::client::{
 use gatepost_smtp::server::Profile;
 use gatepost_testkit::client::{ClientBench, User};
 use gatepost_testkit::loopback::Loopback;
-use gatepost_testkit::server::{Program, ServerBench};
+use gatepost_testkit::program::Program;
+use gatepost_testkit::server::ServerBench;
 use gatepost_testkit::split::Cuts;
 use proptest::prelude::*;
 

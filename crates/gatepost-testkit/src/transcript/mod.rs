@@ -12,15 +12,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod client_settings;
 pub(crate) mod escape;
 mod parser;
 mod pattern;
+mod server_settings;
 mod settings;
 
+pub use client_settings::{ClientSettings, Credentials, Job, TlsUse};
 pub use pattern::Pattern;
-pub use settings::{
-    Account, ClientSettings, Credentials, Job, Listener, RequestKind, ServerSettings, Side, TlsUse,
-};
+pub use server_settings::{Account, Listener, RequestKind, ServerSettings};
+pub use settings::Side;
 
 /// One file.
 #[derive(Debug)]

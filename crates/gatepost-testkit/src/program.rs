@@ -1,0 +1,134 @@
+//! What stands around a server's session in memory: accounts, a queue of sorts, and refusals on order.
+
+use std::collections::VecDeque;
+
+use gatepost_sasl::{Mechanism, Needs, ServerParams, VerifierKind, mechanism};
+use gatepost_smtp::Refusal;
+use gatepost_smtp::server::{Answer, Request};
+
+use crate::directory::FakeDirectory;
+use crate::transcript::{Listener, RequestKind, ServerSettings};
+
+/// What stands in for the queue, the policies and the rest of a server.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// Who is known.
+    pub directory: FakeDirectory,
+    /// What is offered; `None` = what fits the channel.
+    pub offer: Option<Vec<&'static Mechanism>>,
+    /// Old devices: every mechanism in clear.
+    pub legacy: bool,
+    /// What an exchange begins with.
+    pub params: ServerParams,
+    /// What is refused, and why.
+    pub refusals: Vec<(RequestKind, Refusal)>,
+    /// Complete messages, each with its header section, the empty line and its body.
+    pub messages: VecDeque<Vec<u8>>,
+    draft: Vec<u8>,
+    committed: usize,
+}
+
+impl Program {
+    /// A program with a directory of one account.
+    pub fn with(name: &str, password: &str) -> Self {
+        Self {
+            directory: FakeDirectory::with(name, password),
+            params: ServerParams {
+                host: "mail.example.com".to_owned(),
+                nonce: "1896.697170952".to_owned(),
+                ..ServerParams::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// The program that a transcript describes.
+    pub fn of(settings: &ServerSettings) -> Self {
+        let host = settings.challenge_host.clone();
+        Self {
+            directory: FakeDirectory {
+                accounts: settings.accounts.clone(),
+                scram: settings.scram.clone(),
+                down: settings.directory_down,
+                ..FakeDirectory::default()
+            },
+            offer: settings.offer.clone(),
+            legacy: settings.listener == Listener::Legacy,
+            params: ServerParams {
+                host: host.unwrap_or_else(|| settings.host.clone()),
+                nonce: settings
+                    .nonce
+                    .clone()
+                    .unwrap_or_else(|| "1896.697170952".to_owned()),
+                ..ServerParams::default()
+            },
+            refusals: settings.refusals.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes octets of the body.
+    pub fn append(&mut self, octets: &[u8]) {
+        self.draft.extend_from_slice(octets);
+    }
+
+    /// The answer to a request; `tls` says whether the channel is protected.
+    pub fn answer(&mut self, request: Request, tls: bool) -> Answer {
+        let kind = kind_of(&request);
+        if let Some((_, refusal)) = self.refusals.iter().find(|(refused, _)| *refused == kind) {
+            return Answer::Refuse(*refusal);
+        }
+        match request {
+            Request::Ehlo { .. } => Answer::Offer(self.offered(tls)),
+            Request::BeginAuth { .. } => Answer::Begin(self.params.clone()),
+            Request::Sasl(question) => Answer::Sasl(self.directory.answer(&question)),
+            Request::Mail { .. } | Request::Rcpt { .. } => Answer::Proceed,
+            Request::Content => {
+                self.draft.clear();
+                Answer::Proceed
+            }
+            Request::Headers { headers, has_body } => {
+                self.draft = headers;
+                if has_body {
+                    self.draft.extend_from_slice(b"\r\n");
+                }
+                Answer::Proceed
+            }
+            Request::Commit => {
+                self.committed += 1;
+                self.messages.push_back(std::mem::take(&mut self.draft));
+                Answer::Committed {
+                    id: format!("Q{}", self.committed),
+                }
+            }
+        }
+    }
+
+    /// CAP-03: in clear nothing that shows the password, and CRAM-MD5 only for old devices. CAP-08: what shows it comes last.
+    fn offered(&self, tls: bool) -> Vec<&'static Mechanism> {
+        let fits = |mechanism: &&Mechanism| {
+            let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
+            self.legacy || (tls || !mechanism.exposes_password) && !weak
+        };
+        if let Some(offer) = &self.offer {
+            return offer.clone();
+        }
+        let mut offered: Vec<_> = mechanism::ALL.iter().copied().filter(fits).collect();
+        offered.sort_by_key(|mechanism| mechanism.exposes_password);
+        offered
+    }
+}
+
+/// Which kind of request it is.
+pub fn kind_of(request: &Request) -> RequestKind {
+    match request {
+        Request::Ehlo { .. } => RequestKind::Ehlo,
+        Request::BeginAuth { .. } => RequestKind::Auth,
+        Request::Sasl(_) => RequestKind::Question,
+        Request::Mail { .. } => RequestKind::Mail,
+        Request::Rcpt { .. } => RequestKind::Rcpt,
+        Request::Content => RequestKind::Content,
+        Request::Headers { .. } => RequestKind::Headers,
+        Request::Commit => RequestKind::Commit,
+    }
+}
