@@ -130,3 +130,19 @@ async fn a_refused_deletion_stays_refused() {
     let spool = spool.after_power_cut();
     assert_eq!(read(&spool.queue, id).await, Ok(mail.content()));
 }
+
+/// The record that a message is finished outlives its segment for as long as the message's segment is there, and does not keep
+/// its own.
+#[tokio::test]
+async fn a_finished_message_stays_finished_when_the_record_of_it_is_moved() {
+    let mut spool = Spool::open(SimStorage::new());
+    let (stays, mail) = spool.commit(12_000, Disposition::Hold).await;
+    let (finished, _) = spool.commit(1000, Disposition::Hold).await;
+    spool.next_segment().await;
+    spool.queue.release(finished).await.unwrap();
+    spool.settle_due(RecipientOutcome::Delivered).await;
+    spool.turn_over().await;
+    let spool = spool.after_power_cut();
+    assert_eq!(spool.queue.entry(finished).await.unwrap(), None);
+    assert_eq!(read(&spool.queue, stays).await, Ok(mail.content()));
+}
