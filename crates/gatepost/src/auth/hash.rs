@@ -162,12 +162,15 @@ impl Queue {
     }
 
     fn pop(&mut self) -> Option<Job> {
-        self.taken = self.taken.wrapping_add(1);
-        if self.taken.is_multiple_of(STRANGERS_TURN) {
+        let turn = self.taken.wrapping_add(1);
+        let job = if turn.is_multiple_of(STRANGERS_TURN) {
             self.strangers.pop().or_else(|| self.known.pop())
         } else {
             self.known.pop().or_else(|| self.strangers.pop())
-        }
+        }?;
+        // Looking in vain is no turn.
+        self.taken = turn;
+        Some(job)
     }
 }
 
