@@ -44,7 +44,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::reason::Reason;
 use crate::observe::{Observer, Sink};
 use crate::queue::{Alarm, Queue, RecoveryReport, SpoolOptions};
-use crate::store::{Costs, LookupName, Store};
+use crate::store::{Costs, LookupName, Store, StoreError};
 
 /// Why the program did not start or did not go on: what, where and what next.
 #[derive(Debug, thiserror::Error)]
@@ -320,8 +320,15 @@ fn open_data(
                 "make it yourself, writable for the user that runs gatepost",
             )
         })?;
-    let store = Store::open(data, Costs::default())
-        .map_err(|error| ServeError::new(error.to_string(), "nothing was changed"))?;
+    let store = Store::open(data, Costs::default()).map_err(|error| {
+        let next = match error {
+            StoreError::Database { .. } => {
+                "nothing was changed: restore it from the backup, or see whether the disk is full or broken"
+            }
+            _ => "nothing was changed",
+        };
+        ServeError::new(error.to_string(), next)
+    })?;
     let options = SpoolOptions {
         on_alarm: Arc::new(move |alarm| raise(&observer, &alarm)),
         ..SpoolOptions::default()

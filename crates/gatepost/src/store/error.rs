@@ -37,6 +37,12 @@ pub enum StoreError {
         /// Its length in octets.
         length: usize,
     },
+    /// There are accounts, and not the key they were sealed with. A new key would not open them.
+    #[error("{} is missing, and accounts.db beside it was sealed with it: restore it from the backup", path.display())]
+    SealKeyMissing {
+        /// The key file.
+        path: PathBuf,
+    },
     /// The accounts were sealed with another key than the one found.
     #[error(
         "{} was sealed with another key than the seal.key beside it: restore the seal.key that belongs to it from the backup",

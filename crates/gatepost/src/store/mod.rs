@@ -84,7 +84,12 @@ impl Store {
             path: directory.to_owned(),
             source,
         })?;
-        let seal = SealKey::open(directory)?;
+        // The key is made before the database: a database without it has lost it.
+        let seal = if path.exists() {
+            SealKey::open_existing(directory)?
+        } else {
+            SealKey::open(directory)?
+        };
         let mut db = rows::connect(&path, LOCK_WAIT)?;
         schema::migrate(&mut db, &path)?;
         let failed = |source| StoreError::Database {

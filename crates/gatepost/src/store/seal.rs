@@ -63,18 +63,27 @@ impl std::fmt::Debug for SealKey {
 }
 
 impl SealKey {
-    /// Reads `seal.key` of a data directory, or makes it when there is none.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    /// Reads `seal.key` of a data directory.
+    pub(super) fn open_existing(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(KEY_FILE);
         match File::open(&path) {
             Ok(file) => Self::read(file, &path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Self::make(directory)?;
-                // Whoever was first: another process may have made it at the same moment.
-                let file = File::open(&path).map_err(|source| file_error("read", &path, source))?;
-                Self::read(file, &path)
+                Err(StoreError::SealKeyMissing { path })
             }
             Err(source) => Err(file_error("read", &path, source)),
+        }
+    }
+
+    /// Reads `seal.key` of a data directory, or makes it when there is none.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        match Self::open_existing(directory) {
+            Err(StoreError::SealKeyMissing { .. }) => {
+                Self::make(directory)?;
+                // Whoever was first: another process may have made it at the same moment.
+                Self::open_existing(directory)
+            }
+            read => read,
         }
     }
 

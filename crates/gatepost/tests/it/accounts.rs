@@ -95,9 +95,11 @@ fn t_51_a_seal_that_is_exposed_damaged_foreign_or_lost_stops_the_start() {
     fs::remove_file(&key).unwrap();
     assert!(matches!(
         Store::open(directory.path(), CHEAP),
-        Err(StoreError::SealKeyForeign { .. })
+        Err(StoreError::SealKeyMissing { .. })
     ));
+    assert!(!key.exists(), "no key that opens nothing is left behind");
     fs::write(&key, &right).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     drop(Store::open(directory.path(), CHEAP).unwrap());
 }
 

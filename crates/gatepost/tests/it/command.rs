@@ -242,6 +242,32 @@ fn a_broken_configuration_is_refused_by_serve_and_check() {
 }
 
 #[test]
+fn damaged_accounts_are_told_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gatepost.toml");
+    std::fs::write(
+        &file,
+        "hostname = \"submit.example.com\"\ndata = \"data\"\n[[listener]]\naddress = \"127.0.0.1:0\"\ntls = \"none\"\n[[route]]\nhold = true\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(run(&["account", "list", "-c", file]).status.code(), Some(0));
+    let accounts = directory.path().join("data/accounts.db");
+    std::fs::write(
+        accounts,
+        "this is not a database, and long enough to be seen as none",
+    )
+    .unwrap();
+    let output = run(&["serve", "-c", file]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.contains("accounts.db: ") && text.contains("restore it from the backup"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_missing_certificate_is_told_before_anything_is_served() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("gatepost.toml");
