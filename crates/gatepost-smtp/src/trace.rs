@@ -115,12 +115,25 @@ impl fmt::Display for Name<'_> {
         if self.0.is_empty() {
             return f.write_str("unknown");
         }
-        for character in self.0.chars().take(255) {
-            let plain = character.is_ascii_alphanumeric() || "-_.:[]+/=".contains(character);
+        // Nearly every word is plain, and goes in one piece.
+        if self.0.len() <= Self::LONGEST && self.0.bytes().all(is_plain) {
+            return f.write_str(self.0);
+        }
+        for character in self.0.chars().take(Self::LONGEST) {
+            let plain = u8::try_from(character).is_ok_and(is_plain);
             f.write_char(if plain { character } else { '?' })?;
         }
         Ok(())
     }
+}
+
+impl Name<'_> {
+    /// Characters of a word at most.
+    const LONGEST: usize = 255;
+}
+
+fn is_plain(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-_.:[]+/=".contains(&octet)
 }
 
 /// The inside of a comment.

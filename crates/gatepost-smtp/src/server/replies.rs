@@ -5,8 +5,12 @@ use std::io::Write as _;
 
 use crate::reply::{Positive, Refusal};
 
+/// Octets that most replies fit in: they are written piece by piece, and growing for each piece costs more than the writing.
+const USUAL: usize = 80;
+
 /// One positive line; `more` follows the text of the table.
 pub(super) fn positive(out: &mut Vec<u8>, reply: Positive, more: impl Display) {
+    out.reserve(USUAL);
     // Writing to a Vec cannot fail.
     let _ = match reply.enhanced() {
         Some(enhanced) => write!(
