@@ -24,6 +24,8 @@ mod dialogue;
 mod from_forms;
 mod pages;
 #[cfg(feature = "peer-tests")]
+mod peer_table;
+#[cfg(feature = "peer-tests")]
 mod peers;
 mod send;
 mod server;

@@ -18,6 +18,7 @@ use gatepost::store::{CredentialKind, NewPassword, Store};
 use gatepost_sasl::Secret;
 use gatepost_smtp::path::Address;
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -133,6 +134,24 @@ impl Server {
             limit: 1,
         };
         self.queue.list(query).await.unwrap().total
+    }
+
+    /// The content of the message that came last.
+    #[cfg_attr(
+        not(feature = "peer-tests"),
+        expect(dead_code, reason = "for the tests against peers")
+    )]
+    pub(crate) async fn newest(&self) -> Vec<u8> {
+        let query = ListQuery {
+            state: None,
+            before: None,
+            limit: 1,
+        };
+        let listing = self.queue.list(query).await.unwrap();
+        let mut content = self.queue.content(listing.entries[0].id).await.unwrap();
+        let mut octets = Vec::new();
+        content.read_to_end(&mut octets).await.unwrap();
+        octets
     }
 
     /// Tells the server to drain.

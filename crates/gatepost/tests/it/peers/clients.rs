@@ -5,12 +5,10 @@ use std::path::Path;
 use std::process::Stdio;
 
 use gatepost::config::resolved::{Config, Listener, ListenerProfile, TlsMode};
-use gatepost::queue::ListQuery;
-use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use super::corpus::{self, LineEnd};
-use super::passed;
+use crate::peer_table::passed;
 use crate::server::Server;
 
 /// How a client reaches a listener.
@@ -133,7 +131,7 @@ async fn exercise(peer: &str, mechanisms: &[&str], command: impl Fn(&Submission<
                 String::from_utf8_lossy(&output.stdout),
                 String::from_utf8_lossy(&output.stderr)
             );
-            let stored = newest(&server).await;
+            let stored = server.newest().await;
             corpus::check(sample, &stored, LineEnd::MayBeAdded);
             let head = String::from_utf8_lossy(&stored[..stored.len().min(600)]).into_owned();
             // TRC-02: the types of RFC 3848.
@@ -150,19 +148,6 @@ async fn exercise(peer: &str, mechanisms: &[&str], command: impl Fn(&Submission<
             passed(peer, mechanism, lane.name(), "to Gatepost");
         }
     }
-}
-
-async fn newest(server: &Server) -> Vec<u8> {
-    let query = ListQuery {
-        state: None,
-        before: None,
-        limit: 1,
-    };
-    let listing = server.queue.list(query).await.unwrap();
-    let mut content = server.queue.content(listing.entries[0].id).await.unwrap();
-    let mut octets = Vec::new();
-    content.read_to_end(&mut octets).await.unwrap();
-    octets
 }
 
 // LC-02, LC-06, LC-13 as a current client does them; PLAIN-03.

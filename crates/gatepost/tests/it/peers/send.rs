@@ -6,8 +6,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::corpus::{self, LineEnd};
-use super::passed;
 use super::postfix::{PASSWORD, Postfix, USER};
+use crate::peer_table::passed;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn send_submits_by_every_mechanism_over_every_channel() {

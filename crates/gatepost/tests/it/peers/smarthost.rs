@@ -4,13 +4,11 @@ use gatepost::config::pattern::Pattern;
 use gatepost::config::resolved::{
     HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost,
 };
-use gatepost::queue::ListQuery;
 use gatepost_sasl::mechanism;
-use tokio::io::AsyncReadExt as _;
 
 use super::corpus::{self, LineEnd, Sample};
-use super::passed;
 use super::postfix::{PASSWORD, Postfix, USER};
+use crate::peer_table::passed;
 use crate::server::Server;
 use crate::talk::Talk;
 
@@ -191,7 +189,7 @@ async fn a_refused_recipient_is_returned_and_a_deferred_one_stays() {
     .await;
     submit(&server, "reject@peer.test", &small().octets).await;
     server.log.wait_for("event=notice").await;
-    let notice = text_of_newest(&server).await;
+    let notice = String::from_utf8(server.newest().await).unwrap();
     assert!(
         notice.contains("Content-Type: multipart/report"),
         "{notice}"
@@ -226,17 +224,4 @@ async fn a_wrong_password_keeps_the_mail_and_bounces_nothing() {
     assert!(logged[0].contains("535"), "{logged:?}");
     assert_eq!(server.queued().await, 1);
     assert!(server.log.lines_with("event=notice").is_empty());
-}
-
-async fn text_of_newest(server: &Server) -> String {
-    let query = ListQuery {
-        state: None,
-        before: None,
-        limit: 1,
-    };
-    let listing = server.queue.list(query).await.unwrap();
-    let mut content = server.queue.content(listing.entries[0].id).await.unwrap();
-    let mut text = String::new();
-    content.read_to_string(&mut text).await.unwrap();
-    text
 }
