@@ -2,6 +2,7 @@
 //!
 //! - `layers` holds the sources against the layer table and the invariants of absence of ARCHITECTURE.md.
 //! - `rfc` holds `rfc/index.toml` against the sources, the tests and the transcripts, and renders `docs/reference/rfc.md`.
+//! - `docs` holds `docs/reference/{commands,configuration}.md` against what the program says of itself.
 //! - `bench` measures the built program; see `bench` for what each figure means.
 //!
 //! Every check prints what is wrong, where, and what to do, and exits 1; a usage fault exits 2.
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod docs;
 mod layers;
 mod rfc;
 mod source;
@@ -45,6 +47,15 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
+    /// Check the reference pages of commands and configuration
+    Docs {
+        /// Check that the pages are up to date, which is what happens without an option
+        #[arg(long, conflicts_with = "write")]
+        check: bool,
+        /// Write the pages instead
+        #[arg(long)]
+        write: bool,
+    },
     /// Measure the release build under load, next to a durable sink (reports, never fails a figure)
     Bench(bench::Arguments),
 }
@@ -54,6 +65,7 @@ fn main() -> ExitCode {
     let result = match arguments.task {
         Task::Layers => Workspace::load().and_then(|workspace| layers::run(&workspace)),
         Task::Rfc { write } => Workspace::load().and_then(|workspace| rfc::run(&workspace, write)),
+        Task::Docs { write, check: _ } => docs::run(write),
         Task::Bench(options) => bench::run(&options),
     };
     match result {

@@ -4,8 +4,10 @@
 
 mod account;
 mod check;
+mod completions;
 mod dev;
 mod process;
+mod reference;
 mod send;
 mod serve;
 
@@ -29,8 +31,13 @@ enum Command {
     Account(account::Arguments),
     /// Validate a configuration file and give advice
     Check(check::Arguments),
+    /// Print the script that completes commands and options in a shell
+    Completions(completions::Arguments),
     /// Run a local server to develop and test against: every mechanism, mail is captured
     Dev(dev::Arguments),
+    /// Write reference pages, man pages and completions
+    #[command(hide = true)]
+    Reference(reference::Arguments),
     /// Submit a message to a server
     Send(send::Arguments),
     /// Run the server
@@ -67,7 +74,12 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Account(arguments) => account::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Completions(arguments) => {
+            completions::run(&arguments);
+            Ok(())
+        }
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Reference(arguments) => reference::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };

@@ -27,6 +27,7 @@ mod pages;
 mod peer_table;
 #[cfg(feature = "peer-tests")]
 mod peers;
+mod reference;
 mod send;
 mod server;
 mod storage_collect;
