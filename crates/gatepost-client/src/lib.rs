@@ -48,7 +48,9 @@ pub use trace::Seen;
 pub use gatepost_sasl::{Mechanism, Secret, mechanism};
 pub use gatepost_smtp::client::{
     Capabilities, ChannelFault, ClientFailure, ContentMeter, CredentialFault, Envelope,
-    ExchangeFault, Extension, InitialResponsePolicy, Lack, MechanismChoice, ProtocolFault,
-    SendReport, Stage, Timeouts,
+    ExchangeFault, Extension, InitialResponsePolicy, Lack, Limits, MechanismChoice, ProtocolFault,
+    Recipient, SendReport, Stage, Timeouts,
 };
-pub use gatepost_smtp::{Address, ForwardPath, Reply, ReplyCode, ReversePath, Submitter, TlsFacts};
+pub use gatepost_smtp::{
+    Address, Body, ForwardPath, Reply, ReplyCode, ReversePath, Submitter, TlsFacts,
+};

@@ -18,6 +18,12 @@ pub enum Extension {
     Pipelining,
     /// RFC 6152.
     EightBitMime,
+    /// RFC 3030: BDAT.
+    Chunking,
+    /// RFC 3030: content with any octets, by BDAT.
+    BinaryMime,
+    /// RFC 3461: RET, ENVID, NOTIFY and ORCPT.
+    Dsn,
     /// RFC 6531.
     SmtpUtf8,
     /// Any AUTH line, even one without a mechanism (RFC 4954 §3).
@@ -30,10 +36,44 @@ pub struct Capabilities {
     extensions: Vec<Extension>,
     /// SIZE (RFC 1870): `Some(0)` when announced without a limit. Unit: octets.
     pub size: Option<u64>,
+    /// LIMITS (RFC 9422); nothing in it when not announced or not understood.
+    pub limits: Limits,
     /// SASL mechanism names as announced, in upper case, without duplicates, in the order of the server.
     pub mechanisms: Vec<String>,
     /// Names that only an old Exchange server's `X-EXPS` lines hold: a synonym of AUTH, for want of anything better (CAP-07).
     pub synonyms: Vec<String>,
+}
+
+/// What a server takes at most (RFC 9422 §4); `None` = it does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Recipients of one transaction.
+    pub recipients: Option<u32>,
+    /// Different domains among the recipients of one transaction.
+    pub recipient_domains: Option<u32>,
+    /// Transactions of one connection.
+    pub transactions: Option<u32>,
+}
+
+impl Limits {
+    /// Reads the value of the LIMITS line: `NAME=value` words. Names of others are passed over; a number of ours that is none, or zero,
+    /// makes the whole line worthless (LIM-01).
+    fn parse(words: &str) -> Option<Self> {
+        let mut limits = Self::default();
+        for word in words.split_ascii_whitespace() {
+            let Some((name, value)) = word.split_once('=') else {
+                continue;
+            };
+            let slot = match name.to_ascii_uppercase().as_str() {
+                "RCPTMAX" => &mut limits.recipients,
+                "RCPTDOMAINMAX" => &mut limits.recipient_domains,
+                "MAILMAX" => &mut limits.transactions,
+                _ => continue,
+            };
+            *slot = Some(value.parse().ok().filter(|limit| *limit > 0)?);
+        }
+        Some(limits)
+    }
 }
 
 impl Capabilities {
@@ -67,6 +107,10 @@ impl Capabilities {
             "PIPELINING" => self.add(Extension::Pipelining),
             "8BITMIME" => self.add(Extension::EightBitMime),
             "SMTPUTF8" => self.add(Extension::SmtpUtf8),
+            "CHUNKING" => self.add(Extension::Chunking),
+            "BINARYMIME" => self.add(Extension::BinaryMime),
+            "DSN" => self.add(Extension::Dsn),
+            "LIMITS" => self.limits = Limits::parse(rest).unwrap_or_default(),
             "SIZE" => {
                 let limit = rest.trim_start_matches([' ', '\t', '=']);
                 // A limit that is no number is no limit.
@@ -107,7 +151,7 @@ fn lists(list: &[String], mechanism: &str) -> bool {
 mod tests {
     use std::borrow::Cow;
 
-    use super::{Capabilities, Extension};
+    use super::{Capabilities, Extension, Limits};
     use crate::reply::{Reply, ReplyCode};
 
     fn ehlo(lines: &[&'static str]) -> Capabilities {
@@ -187,6 +231,7 @@ mod tests {
             Extension::Pipelining,
             Extension::EightBitMime,
             Extension::StartTls,
+            Extension::Dsn,
         ] {
             assert!(found.has(extension), "{extension:?}");
         }
@@ -195,6 +240,25 @@ mod tests {
         assert_eq!(ehlo(&["SIZE 35882577"]).size, Some(35_882_577));
         assert_eq!(ehlo(&["SIZE=1000"]).size, Some(1000));
         assert_eq!(ehlo(&["SIZE many"]).size, Some(0));
+    }
+
+    /// LIM-01: "ignore whole extension if unparsable [C]".
+    #[test]
+    fn lim_01_limits() {
+        let limits = ehlo(&["LIMITS RCPTMAX=20 MAILMAX=5 rcptdomainmax=3 X=y FOO"]).limits;
+        assert_eq!(limits.recipients, Some(20));
+        assert_eq!(limits.transactions, Some(5));
+        assert_eq!(limits.recipient_domains, Some(3));
+        for line in [
+            "LIMITS",
+            "LIMITS RCPTMAX=x MAILMAX=5",
+            "LIMITS RCPTMAX=0",
+            "LIMITS RCPTMAX=-1",
+            "LIMITS RCPTMAX=99999999999",
+        ] {
+            let line: &'static str = line;
+            assert_eq!(ehlo(&[line]).limits, Limits::default(), "{line}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! [`ContentMeter`] counts what `SIZE=` and `BODY=` of the MAIL command must say about the same octets (RFC 1870 §5: after the
 //! rewriting of line ends, without doubled dots and without the final dot).
 
+use crate::params::Body;
+
 /// Where the encoder stands between two octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -133,9 +135,13 @@ impl ContentMeter {
         }
     }
 
-    /// Whether an octet above 127 occurs, so that the server must offer 8BITMIME (RFC 6152).
-    pub fn eight_bit(&self) -> bool {
-        self.eight_bit
+    /// What `BODY=` has to say: with an octet above 127 the server must offer 8BITMIME (RFC 6152).
+    pub fn body(&self) -> Body {
+        if self.eight_bit {
+            Body::EightBitMime
+        } else {
+            Body::SevenBit
+        }
     }
 }
 
@@ -157,7 +163,7 @@ fn run_length(content: &[u8]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{ContentEncoder, ContentMeter};
+    use super::{Body, ContentEncoder, ContentMeter};
 
     fn encoded(pieces: &[&[u8]]) -> Vec<u8> {
         let mut encoder = ContentEncoder::new();
@@ -224,7 +230,7 @@ mod tests {
             }
             let meter = ContentMeter::of(&content);
             prop_assert_eq!(meter.octets(), unstuffed as u64);
-            prop_assert_eq!(meter.eight_bit(), content.contains(&0xe9));
+            prop_assert_eq!(meter.body() == Body::EightBitMime, content.contains(&0xe9));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What a caller says about one message, and what he is told of it in the end.
 
 use super::content::ContentMeter;
-use crate::params::Submitter;
-use crate::path::{ForwardPath, ReversePath};
+use crate::params::{Body, Submitter};
+use crate::path::{Address, ForwardPath, ReversePath};
 use crate::reply::Reply;
 
 /// The envelope of one message, and what must be declared about its content.
@@ -11,20 +11,29 @@ pub struct Envelope {
     /// Where notices go.
     pub reverse_path: ReversePath,
     /// Who shall get it.
-    pub recipients: Vec<ForwardPath>,
+    pub recipients: Vec<Recipient>,
     /// Octets of the content on the wire (see [`ContentMeter`]), if known.
     pub size: Option<u64>,
-    /// The content has octets above 127.
-    pub eight_bit: bool,
+    /// What octets the content has. A server that does not take them is not given the message.
+    pub body: Body,
+    /// An address or a header field is not ASCII (RFC 6531 §3.4). A server that does not offer SMTPUTF8 is not given the message.
+    pub smtputf8: bool,
     /// Who submitted it first. Sent only to a server that offers AUTH (RFC 4954 §5), and left out if it then refuses the parameter.
     pub submitter: Option<Submitter>,
+}
+
+/// One who shall get a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address.
+    pub path: ForwardPath,
 }
 
 impl Envelope {
     /// The envelope of `content`, which may have any line ends.
     pub fn new(
         reverse_path: impl Into<ReversePath>,
-        recipients: impl IntoIterator<Item = impl Into<ForwardPath>>,
+        recipients: impl IntoIterator<Item = impl Into<Recipient>>,
         content: &[u8],
     ) -> Self {
         let meter = ContentMeter::of(content);
@@ -32,9 +41,22 @@ impl Envelope {
             reverse_path: reverse_path.into(),
             recipients: recipients.into_iter().map(Into::into).collect(),
             size: Some(meter.octets()),
-            eight_bit: meter.eight_bit(),
+            body: meter.body(),
+            smtputf8: false,
             submitter: None,
         }
+    }
+}
+
+impl From<ForwardPath> for Recipient {
+    fn from(path: ForwardPath) -> Self {
+        Self { path }
+    }
+}
+
+impl From<Address> for Recipient {
+    fn from(address: Address) -> Self {
+        ForwardPath::from(address).into()
     }
 }
 

@@ -91,6 +91,10 @@ pub enum ClientFailure {
 pub enum Lack {
     /// The content has octets above 127 and the server does not offer 8BITMIME.
     EightBitMime,
+    /// The content may hold any octets and the server does not offer BINARYMIME and CHUNKING.
+    BinaryMime,
+    /// An address or a header field is not ASCII and the server does not offer SMTPUTF8.
+    SmtpUtf8,
     /// The message is larger than the server's announced limit, in octets.
     Size {
         /// What the server takes.
@@ -246,6 +250,12 @@ impl fmt::Display for Lack {
             Self::EightBitMime => {
                 f.write_str("the message has 8-bit content and the server does not offer 8BITMIME")
             }
+            Self::BinaryMime => {
+                f.write_str("the message has binary content and the server does not offer BINARYMIME")
+            }
+            Self::SmtpUtf8 => f.write_str(
+                "the message has addresses or header fields outside of ASCII and the server does not offer SMTPUTF8",
+            ),
             Self::Size { limit } => write!(
                 f,
                 "the message is larger than the {limit} octets the server takes"

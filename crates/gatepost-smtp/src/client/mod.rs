@@ -39,9 +39,9 @@ mod transaction;
 mod wire;
 
 pub use authentication::{Authentication, InitialResponsePolicy, MechanismChoice};
-pub use capabilities::{Capabilities, Extension};
+pub use capabilities::{Capabilities, Extension, Limits};
 pub use content::{ContentEncoder, ContentMeter};
-pub use envelope::{Envelope, SendReport};
+pub use envelope::{Envelope, Recipient, SendReport};
 pub use failure::{
     ChannelFault, ClientFailure, CredentialFault, ExchangeFault, Lack, ProtocolFault, Stage,
 };

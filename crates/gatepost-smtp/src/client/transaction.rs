@@ -20,6 +20,7 @@ use super::envelope::{Envelope, SendReport};
 use super::failure::{ClientFailure, Lack, ProtocolFault, Stage};
 use super::link::Link;
 use super::session::{ClientOutput, Completed, State};
+use crate::params::Body;
 use crate::reply::{Reply, ReplyCode};
 
 /// Most commands sent ahead of their replies: enough to hide the way there and back, few enough for any buffer on it.
@@ -184,7 +185,7 @@ impl Dialogue {
                     .envelope
                     .recipients
                     .get(index)
-                    .map(ToString::to_string)
+                    .map(|recipient| recipient.path.to_string())
                     .unwrap_or_default();
                 (format!("RCPT TO:{path}"), Stage::Rcpt)
             }
@@ -198,8 +199,13 @@ impl Dialogue {
         if let (Some(size), Some(_)) = (envelope.size, link.capabilities.size) {
             let _ = write!(line, " SIZE={size}");
         }
-        if envelope.eight_bit {
-            line.push_str(" BODY=8BITMIME");
+        match envelope.body {
+            // What is not said is 7-bit (RFC 6152 §3).
+            Body::SevenBit => {}
+            Body::EightBitMime => line.push_str(" BODY=8BITMIME"),
+        }
+        if envelope.smtputf8 {
+            line.push_str(" SMTPUTF8");
         }
         if let (true, Some(submitter)) = (self.with_submitter, &envelope.submitter) {
             let _ = write!(line, " AUTH={}", submitter.to_xtext());
@@ -315,10 +321,13 @@ fn lack(envelope: &Envelope, link: &Link) -> Option<Lack> {
     let capabilities = &link.capabilities;
     match (capabilities.size, envelope.size) {
         (Some(limit), Some(size)) if limit > 0 && size > limit => Some(Lack::Size { limit }),
-        _ if envelope.eight_bit && !capabilities.has(Extension::EightBitMime) => {
-            Some(Lack::EightBitMime)
-        }
-        _ => None,
+        _ if envelope.smtputf8 && !capabilities.has(Extension::SmtpUtf8) => Some(Lack::SmtpUtf8),
+        _ => match envelope.body {
+            Body::EightBitMime if !capabilities.has(Extension::EightBitMime) => {
+                Some(Lack::EightBitMime)
+            }
+            Body::SevenBit | Body::EightBitMime => None,
+        },
     }
 }
 

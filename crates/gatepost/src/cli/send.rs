@@ -108,9 +108,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let meter = ContentMeter::of(&input.message);
     let envelope = Envelope {
         reverse_path,
-        recipients,
+        recipients: recipients.into_iter().map(Into::into).collect(),
         size: Some(meter.octets()),
-        eight_bit: meter.eight_bit(),
+        body: meter.body(),
+        smtputf8: false,
         submitter: None,
     };
     let password = input.password.or(target.password.clone());
@@ -211,7 +212,7 @@ fn report(sent: &Sent, envelope: &Envelope, json: bool) -> Result<(), CommandErr
     let outcomes: Vec<(String, &Result<Reply, Reply>)> = envelope
         .recipients
         .iter()
-        .map(|path| path.address().to_string())
+        .map(|recipient| recipient.path.address().to_string())
         .zip(&sent.report.recipients)
         .collect();
     if json {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatepost_client::{
-    ChannelError, ChannelFault, Client, ClientFailure, Connector, Credentials, Envelope, Error,
-    MechanismChoice, ReplyCode, Roots, SendReport, Stage, Submitter, TlsMode,
+    Body, ChannelError, ChannelFault, Client, ClientFailure, Connector, Credentials, Envelope,
+    Error, MechanismChoice, ReplyCode, Roots, SendReport, Stage, Submitter, TlsMode,
 };
 use gatepost_smtp::path::ForwardPath;
 use tokio::sync::Semaphore;
@@ -263,9 +263,14 @@ impl NextHop {
         };
         let outgoing = Envelope {
             reverse_path: envelope.reverse_path.clone(),
-            recipients: message.recipients.to_vec(),
+            recipients: message.recipients.iter().cloned().map(Into::into).collect(),
             size: Some(message.lease.size()),
-            eight_bit: envelope.body_8bit,
+            body: if envelope.body_8bit {
+                Body::EightBitMime
+            } else {
+                Body::SevenBit
+            },
+            smtputf8: false,
             submitter,
         };
         connection

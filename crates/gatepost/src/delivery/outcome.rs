@@ -206,7 +206,9 @@ fn refused_us(fault: &CredentialFault) -> FaultKind {
 
 fn lacking(lack: Lack, error: &Error) -> Outcome {
     let status = match lack {
-        Lack::EightBitMime => "5.6.3",
+        Lack::EightBitMime | Lack::BinaryMime => "5.6.3",
+        // RFC 6531 §3.5.
+        Lack::SmtpUtf8 => "5.6.7",
         Lack::Size { .. } => "5.3.4",
     };
     Outcome::ours(

@@ -38,8 +38,11 @@ fn next_step(error: &Error, target: &Target) -> Option<&'static str> {
         Error::Server(ClientFailure::Refused { stage, reply }) => {
             return of_refusal(*stage, reply.code.is_transient());
         }
-        Error::Server(ClientFailure::Unsupported(Lack::EightBitMime)) => {
+        Error::Server(ClientFailure::Unsupported(Lack::EightBitMime | Lack::BinaryMime)) => {
             "encode the message as quoted-printable or base64"
+        }
+        Error::Server(ClientFailure::Unsupported(Lack::SmtpUtf8)) => {
+            "use ASCII addresses, or a server that knows internationalized mail"
         }
         Error::Server(ClientFailure::Unsupported(Lack::Size { .. })) => {
             "send less, or use another server"
