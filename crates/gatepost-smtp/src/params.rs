@@ -30,13 +30,27 @@ impl From<ParamFault> for Refusal {
     }
 }
 
-/// Value of `BODY=` (RFC 6152).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Value of `BODY=` (RFC 6152 §2, RFC 3030 §3): what a content may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Body {
-    /// `7BIT`.
+    /// `7BIT`: lines of octets up to 127.
+    #[default]
     SevenBit,
-    /// `8BITMIME`.
+    /// `8BITMIME`: lines of any octets.
     EightBitMime,
+    /// `BINARYMIME`: any octets, which need not be lines. Goes by BDAT only.
+    BinaryMime,
+}
+
+impl Body {
+    /// The value as on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SevenBit => "7BIT",
+            Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
+        }
+    }
 }
 
 /// Value of `AUTH=`: who submitted the message first (RFC 4954 §5). Displayed decoded; on the wire

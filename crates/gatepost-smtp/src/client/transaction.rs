@@ -202,7 +202,9 @@ impl Dialogue {
         match envelope.body {
             // What is not said is 7-bit (RFC 6152 §3).
             Body::SevenBit => {}
-            Body::EightBitMime => line.push_str(" BODY=8BITMIME"),
+            body => {
+                let _ = write!(line, " BODY={}", body.as_str());
+            }
         }
         if envelope.smtputf8 {
             line.push_str(" SMTPUTF8");
@@ -326,6 +328,8 @@ fn lack(envelope: &Envelope, link: &Link) -> Option<Lack> {
             Body::EightBitMime if !capabilities.has(Extension::EightBitMime) => {
                 Some(Lack::EightBitMime)
             }
+            // DATA would harm it, and there is no other way yet.
+            Body::BinaryMime => Some(Lack::BinaryMime),
             Body::SevenBit | Body::EightBitMime => None,
         },
     }
