@@ -7,9 +7,10 @@
 //! [`client::ClientSession`] is the same from the other side.
 //!
 //! The grammar that both sides share stands beside them: [`reply`] (the only home of reply codes),
-//! [`path`], [`params`], [`xtext`], [`trace`] and [`quirk`].
+//! [`path`], [`params`], [`dsn`], [`xtext`], [`trace`] and [`quirk`].
 //!
-//! Standards: RFC 5321, RFC 6409, RFC 4954, RFC 3207, RFC 2920, RFC 1870, RFC 6152, RFC 2034.
+//! Standards: RFC 5321, RFC 6409, RFC 4954, RFC 3207, RFC 2920, RFC 1870, RFC 6152, RFC 2034,
+//! RFC 3461, RFC 6531.
 #![cfg_attr(
     test,
     allow(
@@ -26,6 +27,7 @@ mod ehlo;
 mod line;
 
 pub mod client;
+pub mod dsn;
 pub mod params;
 pub mod path;
 pub mod quirk;
@@ -36,6 +38,7 @@ pub mod tls_facts;
 pub mod trace;
 pub mod xtext;
 
+pub use dsn::{EnvelopeId, Notify, OriginalRecipient, Ret};
 pub use params::{Body, MailParams, RcptParams, Submitter};
 pub use path::{Address, AddressFault, ForwardPath, ReversePath};
 pub use quirk::{Quirk, QuirkSet};

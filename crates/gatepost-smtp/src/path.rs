@@ -1,19 +1,25 @@
 //! Addresses of the envelope: [`Address`], [`ReversePath`], [`ForwardPath`].
 //!
-//! Values exist only by parsing and hold no control characters, no line ends and nothing outside
-//! ASCII, so that nothing downstream needs to escape them again (T-36). A quoted local part is kept
+//! Values exist only by parsing and hold no control characters and no line ends, line and paragraph
+//! separators of Unicode included, so that nothing downstream needs to escape them again (T-36). They
+//! may hold other Unicode (RFC 6531), and say so: [`Address::is_ascii`]. A quoted local part is kept
 //! in its shortest form: `"fred"@example.com` and `fred@example.com` are the same value. Domains
-//! compare without regard to case; local parts compare exactly.
+//! compare as A-labels without regard to case; local parts compare exactly, but for the ways of
+//! composing a character (NFC).
 //!
 //! The parser of MAIL and RCPT arguments tolerates what the field sends (SMTP-04): space before the
 //! path, missing brackets, source routes, trailing dots. What it tolerated is returned as quirks.
 //!
-//! Standards: RFC 5321 §4.1.2, §4.1.3, §4.5.3.1.
+//! Standards: RFC 5321 §4.1.2, §4.1.3, §4.5.3.1; RFC 6531 §3.3; RFC 5890 (A-labels, by UTS 46).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+
+use idna::uts46::{AsciiDenyList, Hyphens, Uts46};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use crate::quirk::{Quirk, QuirkSet};
 
@@ -29,8 +35,6 @@ pub enum AddressFault {
     Syntax,
     /// A local part without a domain.
     Unqualified,
-    /// Octets outside ASCII (RFC 6531 is not in force here).
-    NonAscii,
 }
 
 impl fmt::Display for AddressFault {
@@ -38,7 +42,6 @@ impl fmt::Display for AddressFault {
         f.write_str(match self {
             Self::Syntax => "not a mail address",
             Self::Unqualified => "the address has no domain",
-            Self::NonAscii => "the address has non-ASCII characters",
         })
     }
 }
@@ -54,20 +57,20 @@ pub struct Address {
 }
 
 impl Address {
-    /// Parses `local@domain`. One trailing dot of the domain is dropped.
+    /// Parses `local@domain`. One trailing dot of the domain is dropped. A domain with other
+    /// characters than ASCII must have A-labels (EAI-03), and is kept in its normal form: lower
+    /// case, NFC.
     pub fn parse(text: &str) -> Result<Self, AddressFault> {
-        if !text.is_ascii() {
-            return Err(AddressFault::NonAscii);
-        }
         let (local, rest) = split_local(text).ok_or(AddressFault::Syntax)?;
         let domain = match rest.strip_prefix('@') {
             Some(domain) => domain.strip_suffix('.').unwrap_or(domain),
             None if rest.is_empty() => return Err(AddressFault::Unqualified),
             None => return Err(AddressFault::Syntax),
         };
-        if local.len() > MAX_LOCAL || !is_domain(domain) {
+        if local.len() > MAX_LOCAL {
             return Err(AddressFault::Syntax);
         }
+        let domain = normal_domain(domain).ok_or(AddressFault::Syntax)?;
         let at = u16::try_from(local.len()).map_err(|_| AddressFault::Syntax)?;
         Ok(Self {
             text: format!("{local}@{domain}").into(),
@@ -91,6 +94,31 @@ impl Address {
             .get(usize::from(self.at) + 1..)
             .unwrap_or_default()
     }
+
+    /// Whether it may be sent without SMTPUTF8.
+    pub fn is_ascii(&self) -> bool {
+        self.text.is_ascii()
+    }
+
+    /// The domain in ASCII: what it is, or its A-labels (`xn--…`).
+    pub fn to_ascii_domain(&self) -> Cow<'_, str> {
+        let domain = self.domain();
+        if domain.is_ascii() {
+            return Cow::Borrowed(domain);
+        }
+        // It has A-labels, or it would not have been parsed.
+        idna::domain_to_ascii_strict(domain).map_or(Cow::Borrowed(domain), Cow::Owned)
+    }
+
+    /// The same mailbox in ASCII, for a hop without SMTPUTF8. `None` if the local part has other
+    /// characters: nobody but its own host may say what that is called otherwise (EAI-04).
+    pub fn to_ascii(&self) -> Option<Self> {
+        let local = self.local();
+        local.is_ascii().then(|| Self {
+            text: format!("{local}@{}", self.to_ascii_domain()).into(),
+            at: self.at,
+        })
+    }
 }
 
 impl FromStr for Address {
@@ -103,7 +131,12 @@ impl FromStr for Address {
 
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
-        self.local() == other.local() && self.domain().eq_ignore_ascii_case(other.domain())
+        let domains = self.domain().eq_ignore_ascii_case(other.domain())
+            || (self.domain().is_ascii() != other.domain().is_ascii()
+                && self
+                    .to_ascii_domain()
+                    .eq_ignore_ascii_case(&other.to_ascii_domain()));
+        domains && composed(self.local()) == composed(other.local())
     }
 }
 
@@ -111,8 +144,8 @@ impl Eq for Address {}
 
 impl Hash for Address {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.local().hash(state);
-        for octet in self.domain().bytes() {
+        composed(self.local()).hash(state);
+        for octet in self.to_ascii_domain().bytes() {
             octet.to_ascii_lowercase().hash(state);
         }
     }
@@ -274,13 +307,12 @@ fn closing_bracket(text: &str) -> Option<usize> {
 fn split_local(text: &str) -> Option<(String, &str)> {
     if let Some(quoted) = text.strip_prefix('"') {
         let (content, rest) = unquote(quoted)?;
-        let plain = !content.is_empty() && content.bytes().all(is_atom_or_dot);
+        let plain = !content.is_empty() && content.chars().all(is_atom_or_dot);
         let local = if plain { content } else { quote(&content) };
         return Some((local, rest));
     }
     let end = text
-        .bytes()
-        .position(|octet| !is_atom_or_dot(octet))
+        .find(|character| !is_atom_or_dot(character))
         .unwrap_or(text.len());
     let (local, rest) = text.split_at_checked(end)?;
     (!local.is_empty()).then(|| (local.to_owned(), rest))
@@ -297,9 +329,9 @@ fn unquote(text: &str) -> Option<(String, &str)> {
                 characters
                     .next()
                     .map(|(_, escaped)| escaped)
-                    .filter(|c| is_printable(*c))?,
+                    .filter(|c| is_text(*c))?,
             ),
-            character if is_printable(character) => content.push(character),
+            character if is_text(character) => content.push(character),
             _ => return None,
         }
     }
@@ -319,12 +351,41 @@ fn quote(content: &str) -> String {
     quoted
 }
 
-fn is_printable(character: char) -> bool {
-    matches!(character, ' '..='~')
+/// Printable ASCII and all other Unicode but what ends lines, controls, or changes the direction of
+/// what stands around it.
+pub(crate) fn is_text(character: char) -> bool {
+    let directs = matches!(character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let separates = matches!(character, '\u{2028}' | '\u{2029}');
+    !(character.is_control() || separates || directs)
 }
 
-fn is_atom_or_dot(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&octet)
+fn is_atom_or_dot(character: char) -> bool {
+    if character.is_ascii() {
+        character.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(character)
+    } else {
+        is_text(character) && !character.is_whitespace()
+    }
+}
+
+/// A local part for comparing: the same character may be one code point or several.
+fn composed(local: &str) -> Cow<'_, str> {
+    if local.is_ascii() || is_nfc(local) {
+        Cow::Borrowed(local)
+    } else {
+        Cow::Owned(local.nfc().collect())
+    }
+}
+
+/// The domain as an address holds it; `None` if it is none.
+fn normal_domain(domain: &str) -> Option<Cow<'_, str>> {
+    if domain.is_ascii() {
+        return is_domain(domain).then_some(Cow::Borrowed(domain));
+    }
+    idna::domain_to_ascii_strict(domain).ok()?;
+    let (normal, valid) =
+        Uts46::new().to_unicode(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Check);
+    valid.ok().map(|()| normal)
 }
 
 /// Labels of letters, digits, hyphens and (in the field) underscores, or an address literal.

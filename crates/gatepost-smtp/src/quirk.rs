@@ -42,6 +42,8 @@ quirks! {
     ParametersAfterHelo "parameters-after-helo";
     /// `AUTH=<user@example.com>` without xtext, from curl (MPAR-03, LC-23).
     AuthParameterBrackets "auth-parameter-brackets";
+    /// Hexadecimal digits in lower case in ENVID or ORCPT, where RFC 3461 §4 has upper case (DSN-02).
+    LowerCaseXtext "lower-case-xtext";
     /// A path without angle brackets, from `MegaRAID` (SMTP-04, LC-22).
     MissingAngleBrackets "missing-angle-brackets";
     /// A source route, which is dropped (RFC 5321 §4.1.1.3, LC-22).

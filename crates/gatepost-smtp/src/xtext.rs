@@ -43,6 +43,16 @@ pub fn encode(value: &str) -> String {
     text
 }
 
+/// Whether the text has hexadecimal digits in lower case, which RFC 3461 §4 does not allow.
+pub(crate) fn has_lower_case_digits(text: &str) -> bool {
+    text.split('+').skip(1).any(|behind| {
+        behind
+            .bytes()
+            .take(2)
+            .any(|digit| matches!(digit, b'a'..=b'f'))
+    })
+}
+
 fn hex_value(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -71,6 +81,13 @@ mod tests {
         for text in ["+", "+4", "+4g", "a=b", "a b", "a\tb", "a\u{7f}", "\u{e9}"] {
             assert_eq!(decode(text), Err(XtextFault), "{text:?}");
         }
+    }
+
+    // DSN-02
+    #[test]
+    fn dsn_02_lower_case_is_noticed() {
+        assert!(has_lower_case_digits("a+2b") && has_lower_case_digits("+B0+e9"));
+        assert!(!has_lower_case_digits("abc+2Babc") && !has_lower_case_digits("ab"));
     }
 
     // MPAR-09

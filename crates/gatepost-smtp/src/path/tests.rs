@@ -71,14 +71,104 @@ fn bad_addresses() {
         assert_eq!(Address::parse(text), Err(AddressFault::Syntax), "{text:?}");
     }
     assert_eq!(Address::parse("fred"), Err(AddressFault::Unqualified));
-    assert_eq!(
-        Address::parse("fr\u{e9}d@example.com"),
-        Err(AddressFault::NonAscii)
-    );
-    assert_eq!(
-        Address::parse("fred@ex\u{2028}ample.com"),
-        Err(AddressFault::NonAscii)
-    );
+}
+
+// EAI-03, EAI-04
+#[test]
+fn eai_03_eai_04_addresses_beyond_ascii() {
+    let rows = [
+        (
+            "fr\u{e9}d@b\u{fc}cher.example",
+            "fr\u{e9}d",
+            "b\u{fc}cher.example",
+            "xn--bcher-kva.example",
+        ),
+        (
+            "fred@B\u{dc}CHER.Example.",
+            "fred",
+            "b\u{fc}cher.example",
+            "xn--bcher-kva.example",
+        ),
+        (
+            "fred@bu\u{308}cher\u{3002}example",
+            "fred",
+            "b\u{fc}cher.example",
+            "xn--bcher-kva.example",
+        ),
+        (
+            "\"\u{4f8b} x\"@example.com",
+            "\"\u{4f8b} x\"",
+            "example.com",
+            "example.com",
+        ),
+        (
+            "\"\u{4f8b}\"@example.com",
+            "\u{4f8b}",
+            "example.com",
+            "example.com",
+        ),
+    ];
+    for (text, local, domain, ascii) in rows {
+        let parsed = address(text);
+        assert_eq!((parsed.local(), parsed.domain()), (local, domain), "{text}");
+        assert_eq!(parsed.to_ascii_domain(), ascii);
+        assert!(!parsed.is_ascii());
+        let downgraded = parsed.to_ascii();
+        assert_eq!(downgraded.is_some(), local.is_ascii());
+        assert!(downgraded.is_none_or(|ascii| ascii == parsed && ascii.is_ascii()));
+        assert_eq!(address(parsed.as_str()), parsed);
+    }
+    let long_label = format!("a@{}.example", "\u{fc}".repeat(60));
+    for text in [
+        "fred@-\u{fc}.example",
+        "fred@\u{fc}_x.example",
+        "fred@xn--\u{fc}.example",
+        "fred@\u{fc}..example",
+        "fred@\u{202e}\u{fc}.example",
+        "fred@[\u{fc}]",
+        "fr\u{a0}ed@example.com",
+        &long_label,
+    ] {
+        assert_eq!(Address::parse(text), Err(AddressFault::Syntax), "{text:?}");
+    }
+}
+
+// T-36
+#[test]
+fn t_36_no_address_holds_a_control_character() {
+    for character in [
+        '\r', '\n', '\0', '\u{1b}', '\u{7f}', '\u{80}', '\u{85}', '\u{2028}', '\u{2029}',
+        '\u{202e}',
+    ] {
+        for text in [
+            format!("a{character}b@example.com"),
+            format!("\"a{character}b\"@example.com"),
+            format!("\"a\\{character}b\"@example.com"),
+            format!("a@ex{character}ample.com"),
+            format!("a@\u{fc}x{character}ample.com"),
+            format!("a@[{character}]"),
+        ] {
+            assert_eq!(Address::parse(&text), Err(AddressFault::Syntax), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_character_composed_or_not_is_the_same_mailbox() {
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+    let same = [
+        "fr\u{e9}d@b\u{fc}cher.example",
+        "fre\u{301}d@bu\u{308}cher.example",
+        "fr\u{e9}d@XN--BCHER-KVA.example",
+    ]
+    .map(address);
+    let hasher = BuildHasherDefault::<DefaultHasher>::new();
+    for one in &same {
+        assert_eq!(one, &same[0]);
+        assert_eq!(hasher.hash_one(one), hasher.hash_one(&same[0]));
+        assert_ne!(one, &address("fr\u{c9}d@b\u{fc}cher.example"));
+        assert_ne!(one, &address("fr\u{e9}d@bucher.example"));
+    }
 }
 
 #[test]

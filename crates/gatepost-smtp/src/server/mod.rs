@@ -133,7 +133,7 @@ enum Pending {
     Hello(Greeting),
     Begin(Opening),
     Verdict(Exchange, Box<dyn AwaitAnswer>),
-    Mail,
+    Mail { smtputf8: bool },
     Rcpt,
     Content,
     Headers(Box<Content>),

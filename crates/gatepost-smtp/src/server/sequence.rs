@@ -146,7 +146,11 @@ mod tests {
 
     fn with(tried: u32, accepted: u32) -> Standing {
         Standing {
-            transaction: Some(Transaction { tried, accepted }),
+            transaction: Some(Transaction {
+                tried,
+                accepted,
+                smtputf8: false,
+            }),
             ..submission()
         }
     }

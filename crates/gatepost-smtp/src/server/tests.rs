@@ -2,6 +2,7 @@
 
 mod auth;
 mod commands;
+mod extensions;
 mod harness;
 mod layer;
 mod mail;

@@ -7,14 +7,16 @@
 //! BDAT will enter [`State::Content`] by another decoder; nothing else here depends on how the
 //! octets came.
 //!
-//! Standards: RFC 5321 §3.3 and §4.1.1, RFC 1870, RFC 6409 §4 to §6.
+//! Standards: RFC 5321 §3.3 and §4.1.1, RFC 1870, RFC 6409 §4 to §6, RFC 6531 §3.
+
+use std::borrow::Cow;
 
 use super::content::{Content, Progress};
 use super::{Output, Pending, Request, ServerSession, SessionEvent, State};
 use crate::command::{Verb, behind_keyword};
 use crate::data::EndOfData;
 use crate::params::{MailParams, RcptParams};
-use crate::path::{AddressFault, ForwardPath, ReversePath, split_argument};
+use crate::path::{Address, AddressFault, ForwardPath, ReversePath, split_argument};
 use crate::quirk::{Quirk, QuirkSet};
 use crate::reply::{Positive, Refusal};
 use crate::server::EolPolicy;
@@ -24,6 +26,8 @@ use crate::server::EolPolicy;
 pub(super) struct Transaction {
     pub(super) tried: u32,
     pub(super) accepted: u32,
+    /// MAIL had SMTPUTF8 (RFC 6531).
+    pub(super) smtputf8: bool,
 }
 
 impl ServerSession {
@@ -31,36 +35,47 @@ impl ServerSession {
     pub(super) fn mail(&mut self, argument: &[u8]) {
         let mut quirks = QuirkSet::NONE;
         match self.parse_mail(argument, &mut quirks) {
-            Ok(request) => {
+            Ok((reverse_path, params)) => {
                 self.quirks(quirks);
-                self.ask(request, Pending::Mail);
+                let smtputf8 = params.smtputf8;
+                let request = Request::Mail {
+                    reverse_path,
+                    params,
+                };
+                self.ask(request, Pending::Mail { smtputf8 });
             }
             Err(refusal) => self.fault(Verb::Mail, refusal),
         }
     }
 
-    fn parse_mail(&self, argument: &[u8], quirks: &mut QuirkSet) -> Result<Request, Refusal> {
+    fn parse_mail(
+        &self,
+        argument: &[u8],
+        quirks: &mut QuirkSet,
+    ) -> Result<(ReversePath, MailParams), Refusal> {
         let argument = behind_keyword(argument, b"FROM:").ok_or(Refusal::SenderSyntax)?;
-        let argument = std::str::from_utf8(argument).map_err(|_| Refusal::SenderNeedsUtf8)?;
-        let parts = split_argument(argument).ok_or(Refusal::SenderSyntax)?;
+        let text = String::from_utf8_lossy(argument);
+        let garbled = matches!(text, Cow::Owned(_));
+        let parts = split_argument(&text).ok_or(Refusal::SenderSyntax)?;
         let reverse_path = ReversePath::parse(parts.address).map_err(|fault| match fault {
             AddressFault::Syntax => Refusal::SenderSyntax,
             AddressFault::Unqualified => Refusal::SenderDomainUnqualified,
-            AddressFault::NonAscii => Refusal::SenderNeedsUtf8,
         })?;
         self.parameters_allowed(parts.params)?;
         *quirks = parts.quirks;
         let params = MailParams::parse(parts.params, quirks)?;
+        match fit_for(params.smtputf8, garbled, reverse_path.address()) {
+            Fit::Yes => {}
+            Fit::NotUtf8 => return Err(Refusal::SenderSyntax),
+            Fit::NeedsUtf8 => return Err(Refusal::SenderNeedsUtf8),
+        }
         if params
             .size
             .is_some_and(|size| size > self.profile.size_limit)
         {
             return Err(Refusal::MessageTooLarge);
         }
-        Ok(Request::Mail {
-            reverse_path,
-            params,
-        })
+        Ok((reverse_path, params))
     }
 
     /// `RCPT TO:<forward-path> [parameters]`
@@ -83,18 +98,24 @@ impl ServerSession {
 
     fn parse_rcpt(&self, argument: &[u8], quirks: &mut QuirkSet) -> Result<Request, Refusal> {
         let argument = behind_keyword(argument, b"TO:").ok_or(Refusal::RecipientSyntax)?;
-        let argument = std::str::from_utf8(argument).map_err(|_| Refusal::RecipientNeedsUtf8)?;
-        let parts = split_argument(argument).ok_or(Refusal::RecipientSyntax)?;
+        let text = String::from_utf8_lossy(argument);
+        let garbled = matches!(text, Cow::Owned(_));
+        let parts = split_argument(&text).ok_or(Refusal::RecipientSyntax)?;
         let forward_path = ForwardPath::parse(parts.address, &self.profile.hostname).map_err(
             |fault| match fault {
                 AddressFault::Syntax => Refusal::RecipientSyntax,
                 AddressFault::Unqualified => Refusal::MailboxDomainUnqualified,
-                AddressFault::NonAscii => Refusal::RecipientNeedsUtf8,
             },
         )?;
         self.parameters_allowed(parts.params)?;
         *quirks = parts.quirks;
-        let params = RcptParams::parse(parts.params)?;
+        let smtputf8 = self.transaction.is_some_and(|open| open.smtputf8);
+        let params = RcptParams::parse(parts.params, smtputf8, quirks)?;
+        match fit_for(smtputf8, garbled, Some(forward_path.address())) {
+            Fit::Yes => {}
+            Fit::NotUtf8 => return Err(Refusal::RecipientSyntax),
+            Fit::NeedsUtf8 => return Err(Refusal::RecipientNeedsUtf8),
+        }
         Ok(Request::Rcpt {
             forward_path,
             params,
@@ -117,8 +138,11 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn mail_accepted(&mut self) {
-        self.transaction = Some(Transaction::default());
+    pub(super) fn mail_accepted(&mut self, smtputf8: bool) {
+        self.transaction = Some(Transaction {
+            smtputf8,
+            ..Transaction::default()
+        });
         self.approve(Positive::SenderOk, "");
     }
 
@@ -206,5 +230,24 @@ impl ServerSession {
         if self.transaction.take().is_some() {
             self.event(SessionEvent::TransactionReset);
         }
+    }
+}
+
+/// Whether an argument's octets fit a transaction with or without SMTPUTF8 (EAI-02).
+enum Fit {
+    Yes,
+    /// Octets that are no UTF-8, in spite of SMTPUTF8.
+    NotUtf8,
+    /// Octets outside ASCII, which only SMTPUTF8 could allow.
+    NeedsUtf8,
+}
+
+/// `garbled` says that the argument is no UTF-8 throughout.
+fn fit_for(smtputf8: bool, garbled: bool, address: Option<&Address>) -> Fit {
+    let ascii = address.is_none_or(Address::is_ascii);
+    match smtputf8 {
+        true if garbled => Fit::NotUtf8,
+        false if garbled || !ascii => Fit::NeedsUtf8,
+        _ => Fit::Yes,
     }
 }

@@ -213,7 +213,7 @@ impl ServerSession {
             (Pending::Verdict(exchange, state), Answer::Sasl(answer)) => {
                 self.step(exchange, state.answer(answer));
             }
-            (Pending::Mail, Answer::Proceed) => self.mail_accepted(),
+            (Pending::Mail { smtputf8 }, Answer::Proceed) => self.mail_accepted(smtputf8),
             (Pending::Rcpt, Answer::Proceed) => self.rcpt_accepted(),
             (Pending::Content, Answer::Proceed) => self.content_begins(),
             (Pending::Headers(content), Answer::Proceed) => self.content_goes_on(content),
@@ -229,7 +229,7 @@ impl ServerSession {
             Pending::Hello(_) => self.decline(Verb::Ehlo, refusal),
             Pending::Begin(_) => self.decline(Verb::Auth, refusal),
             Pending::Verdict(exchange, _) => self.lost(&exchange, refusal),
-            Pending::Mail => self.decline(Verb::Mail, refusal),
+            Pending::Mail { .. } => self.decline(Verb::Mail, refusal),
             Pending::Rcpt => self.decline(Verb::Rcpt, refusal),
             Pending::Content => {
                 self.reset();
