@@ -270,7 +270,7 @@ impl NextHop {
             } else {
                 Body::SevenBit
             },
-            smtputf8: false,
+            smtputf8: envelope.smtputf8,
             submitter,
         };
         connection

@@ -116,7 +116,7 @@ impl Submission {
                 session: origin.session.to_string(),
             },
             body_8bit: self.params.body == Some(Body::EightBitMime),
-            smtputf8: false,
+            smtputf8: self.params.smtputf8,
         };
         self.draft = Some(services.queue.begin(envelope));
     }
