@@ -20,8 +20,11 @@ mod command;
 mod crash;
 mod delivery;
 mod dialogue;
+mod examples;
 #[cfg(feature = "peer-tests")]
 mod from_forms;
+#[cfg(feature = "peer-tests")]
+mod package;
 mod pages;
 #[cfg(feature = "peer-tests")]
 mod peer_table;

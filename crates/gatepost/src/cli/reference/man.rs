@@ -13,7 +13,7 @@ pub(super) fn render(page: &Page, date: &str) -> String {
         ".\\\" Written by `gatepost reference`; do not edit.\n.TH {} {} \"{}\" \"gatepost {}\" \"Gatepost\"\n.SH NAME\n{} \\- {}\n",
         escape(&page.name.to_uppercase()),
         page.section,
-        escape(date),
+        date,
         env!("CARGO_PKG_VERSION"),
         escape(page.name),
         escape(page.about),
