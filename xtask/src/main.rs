@@ -3,6 +3,7 @@
 //! - `layers` holds the sources against the layer table and the invariants of absence of ARCHITECTURE.md.
 //! - `rfc` holds `rfc/index.toml` against the sources, the tests and the transcripts, and renders `docs/reference/rfc.md`.
 //! - `docs` holds `docs/reference/{commands,configuration}.md` against what the program says of itself.
+//! - `package` makes the Debian package.
 //! - `bench` measures the built program; see `bench` for what each figure means.
 //!
 //! Every check prints what is wrong, where, and what to do, and exits 1; a usage fault exits 2.
@@ -24,6 +25,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod docs;
 mod layers;
+mod package;
 mod rfc;
 mod source;
 mod workspace;
@@ -56,6 +58,8 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
+    /// Make the Debian package of the release build
+    Package(package::Arguments),
     /// Measure the release build under load, next to a durable sink (reports, never fails a figure)
     Bench(bench::Arguments),
 }
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Task::Layers => Workspace::load().and_then(|workspace| layers::run(&workspace)),
         Task::Rfc { write } => Workspace::load().and_then(|workspace| rfc::run(&workspace, write)),
         Task::Docs { write, check: _ } => docs::run(write),
+        Task::Package(options) => package::run(&options),
         Task::Bench(options) => bench::run(&options),
     };
     match result {
