@@ -1,14 +1,15 @@
 //! The hash functions SCRAM runs on, chosen by value: digest, HMAC, and their length.
 
 use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 /// A hash function a SCRAM mechanism is built on.
-///
-/// Only SCRAM-SHA-256 is announced by this crate; verifiers for both can be derived, read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Hash {
+    /// SHA-1 (RFC 5802). What breaks it elsewhere, collisions, does not help against HMAC.
+    Sha1,
     /// SHA-256 (RFC 7677).
     Sha256,
     /// SHA-512.
@@ -16,9 +17,13 @@ pub enum Hash {
 }
 
 impl Hash {
+    /// All of them, weakest first.
+    pub const ALL: [Self; 3] = [Self::Sha1, Self::Sha256, Self::Sha512];
+
     /// Length of its output in octets.
     pub const fn output_len(self) -> usize {
         match self {
+            Self::Sha1 => 20,
             Self::Sha256 => 32,
             Self::Sha512 => 64,
         }
@@ -27,6 +32,7 @@ impl Hash {
     /// Name of the SCRAM mechanism on this hash, without `-PLUS`; it is also the scheme name of RFC 5803.
     pub const fn scram_name(self) -> &'static str {
         match self {
+            Self::Sha1 => "SCRAM-SHA-1",
             Self::Sha256 => "SCRAM-SHA-256",
             Self::Sha512 => "SCRAM-SHA-512",
         }
@@ -35,6 +41,7 @@ impl Hash {
     /// `H(data)` of RFC 5802 §2.2.
     pub(crate) fn digest(self, data: &[u8]) -> Vec<u8> {
         match self {
+            Self::Sha1 => Sha1::digest(data).to_vec(),
             Self::Sha256 => Sha256::digest(data).to_vec(),
             Self::Sha512 => Sha512::digest(data).to_vec(),
         }
@@ -43,18 +50,19 @@ impl Hash {
     /// `HMAC(key, data)` of RFC 5802 §2.2.
     pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
         match self {
-            Self::Sha256 => keyed::<Sha256>(key)
-                .chain_update(data)
-                .finalize()
-                .into_bytes()
-                .to_vec(),
-            Self::Sha512 => keyed::<Sha512>(key)
-                .chain_update(data)
-                .finalize()
-                .into_bytes()
-                .to_vec(),
+            Self::Sha1 => tag::<Sha1>(key, data),
+            Self::Sha256 => tag::<Sha256>(key, data),
+            Self::Sha512 => tag::<Sha512>(key, data),
         }
     }
+}
+
+fn tag<D: hmac::EagerHash>(key: &[u8], data: &[u8]) -> Vec<u8>
+where
+    Hmac<D>: KeyInit + Mac,
+{
+    let mac = keyed::<D>(key).chain_update(data);
+    mac.finalize().into_bytes().to_vec()
 }
 
 /// An HMAC under `key`, ready for data.

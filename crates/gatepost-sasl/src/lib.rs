@@ -15,7 +15,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`mechanism`] | the mechanisms: SCRAM-SHA-256, PLAIN, LOGIN, CRAM-MD5 |
+//! | [`mechanism`] | the mechanisms: SCRAM-SHA-512, -256 and -1, PLAIN, LOGIN, CRAM-MD5 |
 //! | [`verifier`] | what a server stores, and fakes for names it does not know |
 //! | [`prep`] | which spellings of names and passwords are the same |
 //! | [`delegated`] | mechanisms that a directory speaks itself |

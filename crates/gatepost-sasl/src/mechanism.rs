@@ -15,10 +15,17 @@ use crate::step::ServerStep;
 pub use crate::cram_md5::CRAM_MD5;
 pub use crate::login::LOGIN;
 pub use crate::plain::PLAIN;
-pub use crate::scram::SCRAM_SHA_256;
+pub use crate::scram::{SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512};
 
 /// Every mechanism of this crate, in the order to prefer them over verified TLS.
-pub static ALL: &[&Mechanism] = &[&SCRAM_SHA_256, &PLAIN, &LOGIN, &CRAM_MD5];
+pub static ALL: &[&Mechanism] = &[
+    &SCRAM_SHA_512,
+    &SCRAM_SHA_256,
+    &SCRAM_SHA_1,
+    &PLAIN,
+    &LOGIN,
+    &CRAM_MD5,
+];
 
 /// The mechanism of that name, in any case (RFC 4954 §8).
 pub fn by_name(name: &str) -> Option<&'static Mechanism> {
@@ -124,6 +131,8 @@ mod tests {
         assert_eq!(by_name("login"), Some(&LOGIN));
         assert_eq!(by_name("cram-MD5"), Some(&CRAM_MD5));
         assert_eq!(by_name("Scram-Sha-256"), Some(&SCRAM_SHA_256));
+        assert_eq!(by_name("scram-sha-1"), Some(&SCRAM_SHA_1));
+        assert_eq!(by_name("scram-sha-512"), Some(&SCRAM_SHA_512));
         assert_eq!(by_name("SCRAM-SHA-256-PLUS"), None);
         assert_eq!(by_name("FOOBAR"), None);
         assert_eq!(by_name(""), None);

@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::hash::Hash;
@@ -97,7 +98,23 @@ impl ScramVerifier {
         let (auth_info, keys) = rest.split_once('$').ok_or(VerifierFault::Syntax)?;
         let (iterations, salt) = auth_info.split_once(':').ok_or(VerifierFault::Syntax)?;
         let (stored_key, server_key) = keys.split_once(':').ok_or(VerifierFault::Syntax)?;
-        let hash = [Hash::Sha256, Hash::Sha512]
+        Self::from_fields(scheme, [iterations, salt, stored_key, server_key])
+    }
+
+    /// Reads what Dovecot keeps: `{SCRAM-SHA-256}<iterations>,<salt>,<StoredKey>,<ServerKey>`.
+    pub fn parse_dovecot(text: &str) -> Result<Self, VerifierFault> {
+        let (scheme, fields) = text
+            .strip_prefix('{')
+            .and_then(|rest| rest.split_once('}'))
+            .ok_or(VerifierFault::Syntax)?;
+        let fields: Vec<_> = fields.split(',').collect();
+        let fields = fields.try_into().map_err(|_| VerifierFault::Syntax)?;
+        Self::from_fields(&scheme.to_ascii_uppercase(), fields)
+    }
+
+    fn from_fields(scheme: &str, fields: [&str; 4]) -> Result<Self, VerifierFault> {
+        let [iterations, salt, stored_key, server_key] = fields;
+        let hash = Hash::ALL
             .into_iter()
             .find(|hash| hash.scram_name() == scheme)
             .ok_or(VerifierFault::UnknownScheme)?;
@@ -111,6 +128,12 @@ impl ScramVerifier {
             decode(stored_key)?,
             decode(server_key)?,
         )
+    }
+
+    /// Whether these are the keys of `password`. As slow as [`Self::derive`]; compared in constant time.
+    pub fn matches(&self, password: &Secret) -> bool {
+        Self::derive(self.hash, password, self.salt.clone(), self.iterations)
+            .is_ok_and(|keys| keys.stored_key.ct_eq(&self.stored_key).into())
     }
 
     /// Writes the text form of RFC 5803 §3. It holds the keys: store it like a password hash.
@@ -204,7 +227,9 @@ impl fmt::Display for VerifierFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Syntax => "not of the form SCHEME$iterations:salt$StoredKey:ServerKey",
-            Self::UnknownScheme => "unknown scheme; known are SCRAM-SHA-256 and SCRAM-SHA-512",
+            Self::UnknownScheme => {
+                "unknown scheme; known are SCRAM-SHA-1, SCRAM-SHA-256 and SCRAM-SHA-512"
+            }
             Self::Iterations => "the iteration count is outside of 4096 to 10000000",
             Self::Salt => "the salt is empty or longer than 1024 octets",
             Self::KeyLength => "a key has not the length of the hash",

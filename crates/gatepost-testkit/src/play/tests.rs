@@ -12,7 +12,7 @@ S: 220 mail.example.com ESMTP server ready
 C: EHLO x
 S: 250-mail.example.com
 S: ...
-S: 250-AUTH SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN
+S: 250-AUTH SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN
 S: ...
 C: RSET now
 S: 250 2.0.0 Ok

@@ -128,6 +128,59 @@ fn names_go_through_saslprep() {
     .check();
 }
 
+// SCR-01: RFC 5802 §5, octet by octet as SMTP carries it.
+#[test]
+fn rfc_5802_the_published_exchange_octet_by_octet() {
+    let row = || {
+        rfc_5802(
+            "biws",
+            "v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+            "rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+        )
+    };
+    let wire: Vec<String> = row()
+        .run()
+        .messages
+        .iter()
+        .map(|message| BASE64.encode(message))
+        .collect();
+    assert_eq!(
+        wire,
+        [
+            "biwsbj11c2VyLHI9ZnlrbytkMmxiYkZnT05Sdjlxa3hkYXdM",
+            "cj1meWtvK2QybGJiRmdPTlJ2OXFreGRhd0wzcmZjTkhZSlkxWlZ2V1ZzN2oscz1RU1hDUitRNnNlazhiZjkyLGk9NDA5Ng==",
+            "Yz1iaXdzLHI9ZnlrbytkMmxiYkZnT05Sdjlxa3hkYXdMM3JmY05IWUpZMVpWdldWczdqLHA9djBYOHYzQnoyVDBDSkdiSlF5RjBYK0hJNFRzPQ==",
+            "dj1ybUY5cHFWOFM3c3VBb1pXamE0ZEpSa0ZzS1E9",
+            "",
+        ]
+    );
+    row().check();
+}
+
+// SCR-01, SCR-17: WildFly Elytron's exchanges with SHA-1.
+#[test]
+fn sha_1_with_the_y_flag_and_authzid() {
+    Row {
+        bindings: exporter(),
+        ..rfc_5802(
+            "eSws",
+            "BjZF5dV+EkD3YCb3pH3IP8riMGw=",
+            "dsprQ5R2AGYt1kn4bQRwTAE0PTU=",
+        )
+    }
+    .check();
+    Row {
+        user: "admin",
+        authzid: Some("user"),
+        ..rfc_5802(
+            "bixhPXVzZXIs",
+            "sSem09WkghLJOV/Ma5LjIqUtoo8=",
+            "xzTfS758LckdRoQKN/ZFY/Bauxo=",
+        )
+    }
+    .check();
+}
+
 // SCR-01.
 #[test]
 fn sha_512_runs_on_the_same_machines() {
@@ -157,6 +210,33 @@ fn bound_exchanges() {
     const C_END_POINT: &str =
         "cD10bHMtc2VydmVyLWVuZC1wb2ludCwsaW1hcDovL2Vsd29vZC5pbm5vc29mdC5jb20v";
     const C_UNIQUE: &str = "cD10bHMtdW5pcXVlLCxpbWFwOi8vZWx3b29kLmlubm9zb2Z0LmNvbS8=";
+    for (bindings, c, p, v) in [
+        (
+            end_point(CB),
+            C_END_POINT,
+            "TJiKTaOm8umanp3qriQ/tSiJ3iY=",
+            "4FOxt1+Pv761Owg9JJCCJE5ogoU=",
+        ),
+        (
+            unique(CB),
+            C_UNIQUE,
+            "91nyQ+7jn+YxGsblvCxpfKUnxwk=",
+            "7QQfRcpsgEz8G8pmK+vmYMfLmBU=",
+        ),
+        (
+            exporter(),
+            "cD10bHMtZXhwb3J0ZXIsLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f",
+            "i0z2xFi+ITaJvbLXpcWyruGx26U=",
+            "YgmPUhdXTCPY9I7+PKzEdnp1cdo=",
+        ),
+    ] {
+        Row {
+            mechanism: &SCRAM_SHA_1_PLUS,
+            bindings,
+            ..rfc_5802(c, p, v)
+        }
+        .check();
+    }
     for (mechanism, bindings, c, p, v) in [
         (
             &SCRAM_SHA_256_PLUS,

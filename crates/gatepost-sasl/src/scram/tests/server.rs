@@ -372,3 +372,48 @@ fn an_unusable_nonce_ends_the_exchange() {
         ));
     }
 }
+
+// PREP-08, SCR-17, SCR-25: Elytron's exchange under SHA-1. Its client prepares authzid and password, and not the user name, whose octets
+// count as they came; one of its characters is unassigned in Unicode 3.2.
+#[test]
+fn names_are_unescaped_and_count_as_they_came() {
+    let verifier = Row {
+        password: "strange=password, \\\u{438}\u{4f60}\u{1f0a1}\u{bd}\u{b4}",
+        ..rfc_5802("", "", "")
+    }
+    .verifier();
+    let params = rfc_5802("", "", "").server();
+    let first = "n,a=strange=3Dadmin=2C \\\u{438}\u{4f60}\u{1f0a1}1\u{2044}2 \u{301},\
+        n=strange=3Duser=2C \\\u{438}\u{4f60}\u{1f0a1}\u{bd}\u{b4},r=fyko+d2lbbFgONRv9qkxdawL";
+    let ServerStep::Ask(question, state) = (SCRAM_SHA_1.server)(params, Some(first.as_bytes()))
+    else {
+        panic!("the verifier is asked for");
+    };
+    let asked = |name: Option<&str>| name.map(str::to_owned);
+    assert_eq!(
+        asked(question.authcid().map(crate::Authcid::as_str)),
+        asked(Some("strange=user, \\\u{438}\u{4f60}\u{1f0a1}\u{bd}\u{b4}"))
+    );
+    assert_eq!(
+        asked(question.authzid().map(crate::Authzid::as_str)),
+        asked(Some(
+            "strange=admin, \\\u{438}\u{4f60}\u{1f0a1}1\u{2044}2 \u{301}"
+        ))
+    );
+    let step = state.answer(Answer::Verifier {
+        verifier: Verifier::Scram(verifier),
+        verdict: granted("strange"),
+    });
+    let ServerStep::Challenge(_, state) = step else {
+        panic!("{step:?}");
+    };
+    let last = "c=bixhPXN0cmFuZ2U9M0RhZG1pbj0yQyBc0LjkvaDwn4KhMeKBhDIgzIEs,\
+        r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=ZWpaDThPD7OErOz+6Q+n9msNhMQ=";
+    match state.respond(last.as_bytes()) {
+        ServerStep::Done(Outcome::Authenticated(success)) => assert_eq!(
+            success.final_data.as_deref(),
+            Some(&b"v=k1gWxds6QP4FdDqmsLtaxIl38NM="[..])
+        ),
+        other => panic!("{other:?}"),
+    }
+}

@@ -15,6 +15,20 @@ fn published_keys() {
     );
     for (hash, password, salt, stored_key, server_key) in [
         (
+            Hash::Sha1,
+            "pencil",
+            "QSXCR+Q6sek8bf92",
+            "6dlGYMOdZcOPutkcNY8U2g7vK9Y=",
+            "D+CSWLOshSulAsxiupA+qs2/fTE=",
+        ),
+        (
+            Hash::Sha1,
+            "test",
+            "GetyLXdBuHzf1FWf8SLz2Q==",
+            "NA/OqmF4hhrsrB9KR7po+dliTGM=",
+            "QBiURvQaE6H6qYTmeghDHLANBFQ=",
+        ),
+        (
             Hash::Sha256,
             "pencil",
             SALT,
@@ -87,6 +101,49 @@ fn slices_yield_what_one_run_yields_and_can_be_dropped_in_between() {
     assert!(matches!(derivation.start().run(1), Progress::Working(_)));
 }
 
+// SCR-21: Dovecot's own test suite has these for the password "test".
+#[test]
+fn what_dovecot_keeps_is_read() {
+    for text in [
+        "{SCRAM-SHA-1}4096,GetyLXdBuHzf1FWf8SLz2Q==,NA/OqmF4hhrsrB9KR7po+dliTGM=,QBiURvQaE6H6qYTmeghDHLANBFQ=",
+        "{SCRAM-SHA-256}4096,LfNGSFqiFykEZ1xDAYlnKQ==,HACNf9CII7cMz3XjRy/Oh3Ae2LHApoDyNw74d3YtFws=,AQH0j7Hf8J12g8eNBadvzlNB2am3PxgNwFCFd3RxEaw=",
+        "{scram-sha-256}4096,LfNGSFqiFykEZ1xDAYlnKQ==,HACNf9CII7cMz3XjRy/Oh3Ae2LHApoDyNw74d3YtFws=,AQH0j7Hf8J12g8eNBadvzlNB2am3PxgNwFCFd3RxEaw=",
+    ] {
+        let verifier = ScramVerifier::parse_dovecot(text).unwrap();
+        assert!(verifier.matches(&Secret::new("test")), "{text}");
+        assert!(!verifier.matches(&Secret::new("Test")), "{text}");
+        let written = verifier.to_text();
+        let read = ScramVerifier::parse(&written).unwrap();
+        assert_eq!(read.to_text(), written);
+    }
+    for (text, fault) in [
+        ("SCRAM-SHA-1$4096:x$y:z", VerifierFault::Syntax),
+        ("{SCRAM-SHA-1}4096,c2FsdA==,AAAA", VerifierFault::Syntax),
+        (
+            "{SCRAM-SHA-1}4096,c2FsdA==,AAAA,AAAA,AAAA",
+            VerifierFault::Syntax,
+        ),
+        (
+            "{SCRAM-SHA-1}4096,c2FsdA==,AAAA,AAAA",
+            VerifierFault::KeyLength,
+        ),
+        (
+            "{SCRAM-SHA-1}1,c2FsdA==,AAAA,AAAA",
+            VerifierFault::Iterations,
+        ),
+        (
+            "{SSHA}4096,c2FsdA==,AAAA,AAAA",
+            VerifierFault::UnknownScheme,
+        ),
+    ] {
+        assert_eq!(
+            ScramVerifier::parse_dovecot(text).unwrap_err(),
+            fault,
+            "{text}"
+        );
+    }
+}
+
 // SCR-21: RFC 5803 §3.
 #[test]
 fn the_text_form_is_read_strictly_and_written_back() {
@@ -100,7 +157,7 @@ fn the_text_form_is_read_strictly_and_written_back() {
     );
 
     for (from, to, fault) in [
-        ("SCRAM-SHA-256", "SCRAM-SHA-1", VerifierFault::UnknownScheme),
+        ("SCRAM-SHA-256", "SCRAM-SHA-3", VerifierFault::UnknownScheme),
         ("SCRAM-SHA-256", "SCRAM-SHA-512", VerifierFault::KeyLength),
         ("4096", "4095", VerifierFault::Iterations),
         ("4096", "10000001", VerifierFault::Iterations),
