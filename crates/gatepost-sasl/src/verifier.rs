@@ -77,11 +77,23 @@ mod tests {
     // SCR-18, CRAM-09, AUTH-27: pinned, because a fake that changed with a release would tell unknown names from known.
     #[test]
     fn fakes_are_the_same_for_ever() {
-        let scram = fake_scram(&key(), "nobody@example.com", Hash::Sha256, 10_000).unwrap();
-        assert_eq!(
-            scram.to_text().as_str(),
-            "SCRAM-SHA-256$10000:QEQGIOBubNBC5POChio0QQ==$n5PZIaF6YuAbAX9P3ZHAEfEZQiOTH2H+f6JguDARLVk=:+uNHTixgHJrT0NbRy9gVSgfxNXH503neX71/WAIpZAA="
-        );
+        for (hash, text) in [
+            (
+                Hash::Sha1,
+                "SCRAM-SHA-1$10000:daVh9eXA3beqB6lL8aNeKA==$C19ej+ZZn4hgeCftmBichI1uzPY=:BScjIeR6u2Iy72l2J4dCmFYB3pI=",
+            ),
+            (
+                Hash::Sha256,
+                "SCRAM-SHA-256$10000:QEQGIOBubNBC5POChio0QQ==$n5PZIaF6YuAbAX9P3ZHAEfEZQiOTH2H+f6JguDARLVk=:+uNHTixgHJrT0NbRy9gVSgfxNXH503neX71/WAIpZAA=",
+            ),
+            (
+                Hash::Sha512,
+                "SCRAM-SHA-512$10000:G/GSH7ZNs6IV1EEHOzil3A==$8g2jsR2iQuWOhTgxnR1jiEiTfLupW2vxUtx0zlJuIz5qhdJZf/YnboBs7W2JgTMKhsJYoi4N2yyNSug4T+lEAw==:Tps/yD/kJhU3BXvw4Wdd4zn9gNciYOlpXF2RbB+dkLWLHb6LcXvG7lmCYliNTkdIYi5DqTtIxCMFTF2SM1Zrcg==",
+            ),
+        ] {
+            let scram = fake_scram(&key(), "nobody@example.com", hash, 10_000).unwrap();
+            assert_eq!(scram.to_text().as_str(), text);
+        }
         let cram = fake_cram(&key(), "nobody@example.com").to_bytes();
         assert_eq!(
             cram.as_slice(),

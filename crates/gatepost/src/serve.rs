@@ -44,7 +44,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::reason::Reason;
 use crate::observe::{Observer, Sink};
 use crate::queue::{Alarm, Queue, RecoveryReport, SpoolOptions};
-use crate::store::{Costs, LookupName, Store, StoreError};
+use crate::store::{Costs, LookupName, ScramHashes, Store, StoreError};
 
 /// Why the program did not start or did not go on: what, where and what next.
 #[derive(Debug, thiserror::Error)]
@@ -145,8 +145,9 @@ impl Program {
         let http = config.http.map(bind).transpose()?;
         let (store, queue, report) = {
             let data = config.data.clone();
+            let costs = costs(&config);
             let observer = telemetry.observer.clone();
-            tokio::task::spawn_blocking(move || open_data(&data, observer))
+            tokio::task::spawn_blocking(move || open_data(&data, costs, observer))
                 .await
                 .map_err(|error| {
                     ServeError::new(format!("opening the data directory: {error}"), REPORT)
@@ -305,9 +306,18 @@ fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     })
 }
 
+/// What making verifiers costs, and which are made.
+pub(crate) fn costs(config: &Config) -> Costs {
+    Costs {
+        scram: ScramHashes::of(&config.accounts.scram),
+        ..Costs::default()
+    }
+}
+
 /// Opens what is on disk. Blocking.
 fn open_data(
     data: &Path,
+    costs: Costs,
     observer: Observer,
 ) -> Result<(Store, Queue, RecoveryReport), ServeError> {
     DirBuilder::new()
@@ -320,7 +330,7 @@ fn open_data(
                 "make it yourself, writable for the user that runs gatepost",
             )
         })?;
-    let store = Store::open(data, Costs::default()).map_err(|error| {
+    let store = Store::open(data, costs).map_err(|error| {
         let next = match error {
             StoreError::Database { .. } => {
                 "nothing was changed: restore it from the backup, or see whether the disk is full or broken"
@@ -356,7 +366,7 @@ fn services(
             "the system is short of threads or memory",
         )
     })?;
-    let directory = StoreDirectory::new(store.clone(), pool)
+    let directory = StoreDirectory::new(store.clone(), pool, observer.clone())
         .map_err(|error| ServeError::new(error.to_string(), "nothing was changed"))?;
     Ok(Services {
         hostname: config.hostname.as_str().into(),

@@ -7,6 +7,10 @@
 //! against one that nobody can open: the same number of hashes, the same salt and contexts each time, also after a
 //! restart (SCR-18, CRAM-09, PLAIN-09). That an account is disabled is said only after its right credential.
 //!
+//! **Imported accounts** are checked against what another program kept, and then, unless that was right, against one
+//! hash of our own, so that they answer no sooner than others. The first right password that is shown makes
+//! the verifiers that are missing (STO-04), on the thread that checked it.
+//!
 //! **Speed.** SCRAM and CRAM-MD5 are answered from memory without leaving the thread. A password seen right within the
 //! last minutes costs one keyed hash; any other goes to the hash pool.
 
@@ -23,10 +27,15 @@ use super::channel::Channel;
 use super::directory::{Answering, Asker, Directory};
 use super::hash::HashPool;
 use super::verified::VerifiedSecrets;
+use crate::observe::Observer;
+use crate::observe::event::{AccountChanged, Fault};
+use crate::observe::reason::Reason;
+use crate::store::password_check::PasswordCheck;
 use crate::store::password_hash::{PasswordHash, Workspace};
+use crate::store::stored_password::StoredPassword;
 use crate::store::{
-    Account, AccountId, Credential, CredentialId, CredentialKind, LookupName, Purpose, Store,
-    StoreError,
+    Ability, Account, AccountId, Credential, CredentialId, CredentialKind, LookupName, Purpose,
+    Store, StoreError,
 };
 
 /// Told from other directories in keyed hashes.
@@ -37,25 +46,27 @@ pub struct StoreDirectory {
     store: Store,
     pool: HashPool,
     verified: Arc<VerifiedSecrets>,
+    observer: Observer,
     fake_key: Secret,
     /// A hash no password is known for.
-    dummy: PasswordHash,
+    dummy: PasswordCheck,
 }
 
 /// A credential whose password was given.
 type Proven = (AccountId, CredentialId);
 
-/// A password hash to try.
+/// Something to compare a password with.
 #[derive(Clone)]
 struct Candidate {
-    hash: PasswordHash,
+    check: PasswordCheck,
     /// Whose it is; `None` for the dummy, which opens nothing.
     of: Option<Proven>,
 }
 
 impl StoreDirectory {
-    /// A directory over the store, hashing on the pool. Hashes once: not for async threads.
-    pub fn new(store: Store, pool: HashPool) -> Result<Self, StoreError> {
+    /// A directory over the store, hashing on the pool; the observer hears of verifiers that were made at a login. Hashes
+    /// once: not for async threads.
+    pub fn new(store: Store, pool: HashPool, observer: Observer) -> Result<Self, StoreError> {
         let seal = store.seal();
         let mut nobody = [0_u8; 32];
         getrandom::fill(&mut nobody).map_err(|_| StoreError::Crypto("no random octets"))?;
@@ -65,9 +76,13 @@ impl StoreDirectory {
                 NUMBER,
             )),
             fake_key: Secret::new(seal.derive(Purpose::FakeVerifiers).as_slice()),
-            dummy: PasswordHash::derive(&nobody, store.costs().argon2)?,
+            dummy: PasswordCheck::Stored(StoredPassword::Own(PasswordHash::derive(
+                &nobody,
+                store.costs().argon2,
+            )?)),
             store,
             pool,
+            observer,
         })
     }
 
@@ -84,8 +99,10 @@ impl StoreDirectory {
         let proven = if remembered.is_some() {
             remembered
         } else {
-            let candidates = self.candidates(account.as_deref(), &asker.channel);
-            match self.hash(candidates, password.clone(), asker).await {
+            let Ok(candidates) = self.candidates(account.as_deref(), &asker.channel) else {
+                return Verdict::Refused(Refusal::Unavailable);
+            };
+            match self.hash(candidates, &name, password.clone(), asker).await {
                 Ok(proven) => proven,
                 Err(refusal) => return Verdict::Refused(refusal),
             }
@@ -104,26 +121,32 @@ impl StoreDirectory {
         }
     }
 
-    /// At least one hash for each kind of credential this channel takes: a real one, or the dummy where there is none.
-    fn candidates(&self, account: Option<&Account>, channel: &Channel) -> Vec<Candidate> {
+    /// At least one hash of our own for each kind of credential this channel takes: a real one, or the dummy where there is
+    /// none. Fails when a sealed value does not open.
+    fn candidates(
+        &self,
+        account: Option<&Account>,
+        channel: &Channel,
+    ) -> Result<Vec<Candidate>, StoreError> {
         let mut candidates = Vec::with_capacity(CredentialKind::ALL.len());
         for kind in shown_passwords(channel) {
-            let before = candidates.len();
+            let mut own = false;
             for (account, credential) in credentials(account, *kind) {
-                let of = Some((account.id, credential.id));
+                let check = self.store.password_check(credential)?;
+                own |= check.is_own();
                 candidates.push(Candidate {
-                    hash: credential.password_hash.clone(),
-                    of,
+                    check,
+                    of: Some((account.id, credential.id)),
                 });
             }
-            if candidates.len() == before {
+            if !own {
                 candidates.push(Candidate {
-                    hash: self.dummy.clone(),
+                    check: self.dummy.clone(),
                     of: None,
                 });
             }
         }
-        candidates
+        Ok(candidates)
     }
 
     /// The credential that this password was seen to open, without hashing.
@@ -145,37 +168,50 @@ impl StoreDirectory {
     async fn hash(
         &self,
         candidates: Vec<Candidate>,
+        name: &LookupName,
         password: Secret,
         asker: &Asker,
     ) -> Result<Option<Proven>, Refusal> {
         let verified = Arc::clone(&self.verified);
-        let work =
-            move |workspace: &mut Workspace| try_all(&candidates, &password, &verified, workspace);
+        let completion = Completion {
+            store: self.store.clone(),
+            observer: self.observer.clone(),
+            name: name.clone(),
+        };
+        let work = move |workspace: &mut Workspace| {
+            try_all(&candidates, &password, &verified, &completion, workspace)
+        };
         match self.pool.run(asker.lane, asker.network, work).await {
             Ok(Ok(proven)) => Ok(proven),
             Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
         }
     }
 
-    fn scram(&self, authcid: &Authcid, authzid: Option<&Authzid>, channel: &Channel) -> Answer {
+    fn scram(
+        &self,
+        hash: Hash,
+        authcid: &Authcid,
+        authzid: Option<&Authzid>,
+        channel: &Channel,
+    ) -> Answer {
         let name = LookupName::prepare(authcid.as_str());
         let account = self.store.account(&name);
         let kinds = kinds(channel);
         let found = kinds
             .iter()
             .flat_map(|kind| credentials(account.as_deref(), *kind))
-            .next();
-        if let Some((account, credential)) = found {
+            .find_map(|(account, credential)| Some((account, credential, credential.scram(hash)?)));
+        if let Some((account, credential, verifier)) = found {
             let verdict = self.verdict(account, credential, authzid);
             return Answer::Verifier {
-                verifier: Verifier::Scram(credential.scram_sha_256.clone()),
+                verifier: Verifier::Scram(verifier.clone()),
                 verdict,
             };
         }
         match fake_scram(
             &self.fake_key,
             name.as_str(),
-            Hash::Sha256,
+            hash,
             self.store.costs().scram_iterations,
         ) {
             Ok(verifier) => Answer::Verifier {
@@ -271,8 +307,8 @@ impl Directory for StoreDirectory {
                     authcid,
                     authzid,
                 } => match mechanism.needs {
-                    Needs::Verifier(VerifierKind::Scram(Hash::Sha256)) => {
-                        self.scram(authcid, authzid.as_ref(), &asker.channel)
+                    Needs::Verifier(VerifierKind::Scram(hash)) => {
+                        self.scram(hash, authcid, authzid.as_ref(), &asker.channel)
                     }
                     Needs::Verifier(VerifierKind::CramMd5) => {
                         self.cram_md5(authcid, authzid.as_ref(), &asker.channel)
@@ -285,13 +321,16 @@ impl Directory for StoreDirectory {
     }
 
     fn completes(&self, mechanism: &Mechanism, channel: &Channel) -> bool {
-        let has =
-            |kinds: &[CredentialKind]| kinds.iter().any(|kind| self.store.has_credential(*kind));
         match mechanism.needs {
-            Needs::Password => has(shown_passwords(channel)),
-            Needs::Verifier(VerifierKind::Scram(Hash::Sha256)) => has(kinds(channel)),
+            Needs::Password => self
+                .store
+                .serves(shown_passwords(channel), Ability::Password),
+            Needs::Verifier(VerifierKind::Scram(hash)) => {
+                self.store.serves(kinds(channel), Ability::Scram(hash))
+            }
             Needs::Verifier(VerifierKind::CramMd5) => {
-                channel.legacy && has(&[CredentialKind::Legacy])
+                let legacy = &[CredentialKind::Legacy];
+                channel.legacy && self.store.serves(legacy, Ability::CramMd5)
             }
             _ => false,
         }
@@ -336,6 +375,7 @@ fn try_all(
     candidates: &[Candidate],
     password: &Secret,
     verified: &VerifiedSecrets,
+    completion: &Completion,
     workspace: &mut Workspace,
 ) -> Result<Option<Proven>, StoreError> {
     let fact = |of| verified.fact(of, password.expose());
@@ -350,14 +390,45 @@ fn try_all(
     }
     for form in prep::password_forms(password.expose()) {
         for candidate in candidates {
-            let matches = candidate.hash.matches(form.expose(), workspace)?;
+            let matches = candidate.check.matches(&form, workspace)?;
             if let (true, Some(of)) = (matches, candidate.of) {
                 verified.learn(fact(of), Instant::now());
+                completion.of(of, &form);
                 return Ok(Some(of));
             }
         }
     }
     Ok(None)
+}
+
+/// Makes the verifiers a credential lacks, while its password is at hand.
+struct Completion {
+    store: Store,
+    observer: Observer,
+    name: LookupName,
+}
+
+impl Completion {
+    /// Whether or not it succeeds, the login does; the next one that is hashed tries again.
+    fn of(&self, (_, credential): Proven, password: &Secret) {
+        match self
+            .store
+            .complete_credential(&self.name, credential, password)
+        {
+            Ok(Some(account)) => self.observer.emit(AccountChanged {
+                account: account.name.clone(),
+                act: "verifiers-made",
+                by: "login",
+            }),
+            // A password that another program took and we would not, such as one in an unknown character set, stays as it is.
+            Ok(None) | Err(StoreError::PasswordUnusable(_)) => {}
+            Err(error) => self.observer.emit(Fault {
+                part: "accounts",
+                reason: Reason::StorageFailed,
+                detail: error.to_string(),
+            }),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -397,7 +468,8 @@ mod tests {
             add("legacy", &[CredentialKind::Legacy]),
             add("none", &[]),
         ];
-        let known = StoreDirectory::new(store, HashPool::with_threads(1).unwrap()).unwrap();
+        let pool = HashPool::with_threads(1).unwrap();
+        let known = StoreDirectory::new(store, pool, Observer::new(Vec::new())).unwrap();
         for (tls, legacy, hashes) in [
             (true, false, 1),
             (false, true, 1),
@@ -414,13 +486,13 @@ mod tests {
                 .map(|account| Some(&**account))
                 .chain([None]);
             for account in asked {
-                let candidates = known.candidates(account, &channel);
+                let candidates = known.candidates(account, &channel).unwrap();
                 assert_eq!(candidates.len(), hashes, "{account:?} {channel:?}");
                 let costs = format!("{:?}", known.dummy);
                 assert!(
                     candidates
                         .iter()
-                        .all(|candidate| format!("{:?}", candidate.hash) == costs)
+                        .all(|candidate| format!("{:?}", candidate.check) == costs)
                 );
             }
         }

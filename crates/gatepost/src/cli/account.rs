@@ -13,7 +13,8 @@ use crate::config;
 use crate::control::command::{AccountView, Command, Control, Done, WireKind, WirePassword};
 use crate::control::socket;
 use crate::observe::Observer;
-use crate::store::{Costs, Store};
+use crate::serve;
+use crate::store::Store;
 
 /// Octets read from standard input at most: more than the longest password.
 const MAX_INPUT: u64 = 4096;
@@ -185,7 +186,7 @@ fn execute(file: &ConfigFile, command: Command) -> Result<Done, CommandError> {
     if let Some(done) = socket::ask(&config.data, &command).map_err(|error| failed(&error))? {
         return done.map_err(|error| failed(&error));
     }
-    let store = Store::open(&config.data, Costs::default()).map_err(|error| failed(&error))?;
+    let store = Store::open(&config.data, serve::costs(&config)).map_err(|error| failed(&error))?;
     Control::new(store, Observer::new(Vec::new()))
         .run(command, "command")
         .map_err(|error| failed(&error))

@@ -132,6 +132,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("", "http", Kind::Address, Nothing, "\"127.0.0.1:2580\"", "Loopback address of the web pages, the API, /healthz and /metrics. Off when absent."),
     option("", "listener", Kind::Tables, Refused, "", "An address to accept submission on. At least one."),
     option("", "tls", Kind::Table, Nothing, "", "Certificate and key. Required as soon as one listener uses TLS."),
+    option("", "accounts", Kind::Table, Nothing, "", "What is kept for accounts."),
     option("", "route", Kind::Tables, Nothing, "", "Where mail goes. The first route whose conditions all hold wins; mail that no route takes is held."),
     option("", "limits", Kind::Table, Nothing, "", "Bounds of what peers may use."),
     option("", "retry", Kind::Table, Nothing, "", "When a failed delivery is tried again."),
@@ -147,6 +148,8 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("tls", "certificate", Kind::Path, Refused, "\"/etc/gatepost/fullchain.pem\"", "PEM file: the certificate first, then its intermediates."),
     option("tls", "key", Kind::Path, Refused, "\"/etc/gatepost/key.pem\"", "PEM file of the private key."),
 
+    option("accounts", "scram", Kind::Words(&["sha-1", "sha-256", "sha-512"]), Value("[\"sha-1\", \"sha-256\", \"sha-512\"]"), "[\"sha-256\"]", "The hashes for which SCRAM keys are kept and SCRAM is offered. SHA-256 is always among them; SHA-1 is for clients that know no other. Keys for a hash that is taken out are forgotten at the next start; those for a new one are made when a password is set, or shown at a login, and the hash is offered when every account that can use SHA-256 has them."),
+
     option("route", "account", Kind::Text, Nothing, "\"*@example.com\"", "Condition: the account, a pattern in which * stands for anything."),
     option("route", "credential", Kind::Text, Nothing, "\"fax\"", "Condition: the credential that was proven, a pattern."),
     option("route", "sender", Kind::Text, Nothing, "\"*@example.com\"", "Condition: the envelope sender, a pattern; empty for the null sender of notices."),
@@ -158,7 +161,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("route", "ca", Kind::Path, Nothing, "\"office-ca.pem\"", "PEM file of the private CA that signed the smarthost's certificate. The system's roots when absent."),
     option("route", "auth", Kind::Table, Nothing, "{ user = \"scans\", password_file = \"smarthost.secret\" }", "How to authenticate to the smarthost. Not at all when absent."),
 
-    option("route.auth", "mechanism", Kind::Word(&["scram-sha-256", "cram-md5", "plain", "login"]), Nothing, "\"scram-sha-256\"", "The only SASL mechanism to use. The strongest offered when absent."),
+    option("route.auth", "mechanism", Kind::Word(&["scram-sha-512", "scram-sha-256", "scram-sha-1", "cram-md5", "plain", "login"]), Nothing, "\"scram-sha-256\"", "The only SASL mechanism to use. The strongest offered when absent."),
     option("route.auth", "user", Kind::Text, Refused, "\"scans@example.com\"", "User name at the smarthost."),
     option("route.auth", "password_file", Kind::Path, Refused, "\"smarthost.secret\"", "File that holds the password and nothing else, readable by Gatepost alone."),
 

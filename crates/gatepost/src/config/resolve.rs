@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use gatepost_sasl::Hash;
 use gatepost_smtp::quirk::Quirk;
 use toml::de::DeTable;
 
@@ -14,8 +15,8 @@ use super::network::Network;
 use super::pattern::Pattern;
 use super::raw::{Placed, Table};
 use super::resolved::{
-    Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction, RouteAuth,
-    RouteMatch, RouteTls, Smarthost, TlsFiles, TlsMode,
+    Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
+    RouteAuth, RouteMatch, RouteTls, Smarthost, TlsFiles, TlsMode,
 };
 use super::value::parse_host_port;
 
@@ -77,6 +78,7 @@ impl Resolver<'_> {
             .map(|table| self.route(table))
             .collect();
         Some(Config {
+            accounts: self.accounts(&top),
             limits: self.limits(&top),
             retry: self.retry(&top),
             hostname: hostname?,
@@ -351,6 +353,18 @@ impl Resolver<'_> {
         })
     }
 
+    fn accounts(&mut self, top: &Table<'_>) -> Accounts {
+        let mut accounts = Accounts::default();
+        let Some(table) = top.table("accounts", "accounts", self.faults) else {
+            return accounts;
+        };
+        if table.has("scram") {
+            let hashes = table.list("scram", self.faults, scram_hash);
+            accounts.scram = hashes.into_iter().map(|hash| hash.value).collect();
+        }
+        accounts
+    }
+
     fn limits(&mut self, top: &Table<'_>) -> Limits {
         let mut limits = Limits::default();
         let Some(table) = top.table("limits", "limits", self.faults) else {
@@ -407,6 +421,17 @@ impl Resolver<'_> {
         }
         retry
     }
+}
+
+/// The hash of a word such as `sha-256`.
+fn scram_hash(word: &str) -> Result<Hash, String> {
+    Hash::ALL
+        .into_iter()
+        .find(|hash| {
+            let name = hash.scram_name().strip_prefix("SCRAM-");
+            name.is_some_and(|name| name.eq_ignore_ascii_case(word))
+        })
+        .ok_or_else(|| format!("{word:?} is not known"))
 }
 
 /// What a listener can be told to tolerate.

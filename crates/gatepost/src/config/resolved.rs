@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gatepost_sasl::Mechanism;
+use gatepost_sasl::{Hash, Mechanism};
 use gatepost_smtp::quirk::Quirk;
 
 use crate::config::network::Network;
@@ -23,6 +23,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Certificate and key; required as soon as one listener uses TLS.
     pub tls: Option<TlsFiles>,
+    /// What is kept for accounts.
+    pub accounts: Accounts,
     /// Where mail goes; the first route whose conditions all hold wins. Without a match, mail is held.
     pub routes: Vec<Route>,
     /// Address of the pages, the API, `/healthz` and `/metrics`; none when absent.
@@ -81,6 +83,21 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// PEM: the private key.
     pub key: PathBuf,
+}
+
+/// What is kept for accounts.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// The hashes to keep SCRAM keys for; SHA-256 whether or not it is listed.
+    pub scram: Vec<Hash>,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            scram: Hash::ALL.to_vec(),
+        }
+    }
 }
 
 /// One rule saying where mail goes.

@@ -35,6 +35,9 @@ hold = true
 smarthost = ["smtp.example.net:587", "[2001:db8::1]:587"]
 auth = { mechanism = "scram-sha-256", user = "scans", password_file = "next.secret" }
 
+[accounts]
+scram = ["SHA-1"]
+
 [limits]
 message_size = "100 MiB"
 command_timeout = "10m"
@@ -79,6 +82,7 @@ fn a_whole_file_is_read_as_written() {
     assert_eq!(tls.key, Path::new("/etc/gatepost/key.pem"));
     assert_eq!(config.limits.message_size, 100 << 20);
     assert_eq!(config.limits.command_timeout.as_secs(), 600);
+    assert_eq!(config.accounts.scram, [gatepost_sasl::Hash::Sha1]);
     let [held, sent] = config.routes.as_slice() else {
         panic!("two routes");
     };
@@ -103,6 +107,7 @@ fn a_whole_file_is_read_as_written() {
 /// What to replace in the working file, by what; what the error must say, and which remedy.
 #[rustfmt::skip] // one row per case
 const BAD_FILES: &[(&str, &str, &str, &str)] = &[
+    ("\"SHA-1\"", "\"md5\"", "accounts.scram: \"md5\" is not known", "a list of \"sha-1\""),
     ("hostname =", "hostnam =", "gatepost.toml:1:1: there is no option hostnam", "did you mean hostname?"),
     ("hostname = \"submit.example.com\"", "", "hostname is missing", "add hostname ="),
     ("hostname = \"submit.example.com\"", "hostname = 5", "gatepost.toml:1:12: hostname: this is an integer", "a text in quotes"),

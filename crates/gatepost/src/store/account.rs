@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use gatepost_sasl::ScramVerifier;
+use gatepost_sasl::{Hash, ScramVerifier};
 use gatepost_smtp::path::Address;
 
 use super::name::LookupName;
-use super::password_hash::PasswordHash;
+use super::stored_password::StoredPassword;
+use super::verifiers::ScramHashes;
 
 /// An account's number; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,19 +72,6 @@ pub struct Account {
     pub acts_as: Vec<AccountId>,
 }
 
-impl Account {
-    /// Credentials of one kind that can be used; none while the account is disabled.
-    pub(super) fn credentials_of(&self, kind: CredentialKind) -> usize {
-        if !self.enabled {
-            return 0;
-        }
-        self.credentials
-            .iter()
-            .filter(|credential| credential.kind == kind)
-            .count()
-    }
-}
-
 /// One way to prove to be an account.
 #[derive(Clone)]
 pub struct Credential {
@@ -93,12 +81,33 @@ pub struct Credential {
     pub kind: CredentialKind,
     /// Its name within the account.
     pub label: String,
-    /// What PLAIN and LOGIN are checked against.
-    pub password_hash: PasswordHash,
-    /// What SCRAM-SHA-256 is checked against.
-    pub scram_sha_256: ScramVerifier,
-    /// The sealed HMAC-MD5 contexts of a legacy credential, opened by [`super::Store::cram_contexts`].
+    /// What PLAIN and LOGIN are checked against; without it, another verifier ([`super::Store::password_check`]).
+    pub password: Option<StoredPassword>,
+    /// What SCRAM is checked against: at most one verifier for each hash.
+    pub scram: Vec<ScramVerifier>,
+    /// The sealed HMAC-MD5 contexts, opened by [`super::Store::cram_contexts`].
     pub(super) cram_md5: Option<Vec<u8>>,
+}
+
+impl Credential {
+    /// The SCRAM verifier for a hash.
+    pub fn scram(&self, hash: Hash) -> Option<&ScramVerifier> {
+        self.scram.iter().find(|verifier| verifier.hash() == hash)
+    }
+
+    /// Whether CRAM-MD5 can be checked.
+    pub fn has_cram_md5(&self) -> bool {
+        self.cram_md5.is_some()
+    }
+
+    /// Whether it has every verifier that a new password would get, and in our own form. What has not is completed at the
+    /// next login that shows the password (STO-04).
+    pub fn is_complete(&self, hashes: ScramHashes) -> bool {
+        let own = matches!(self.password, Some(StoredPassword::Own(_)));
+        let scram = hashes.iter().all(|hash| self.scram(hash).is_some());
+        // A person's password keeps no contexts, not even those an import brought.
+        own && scram && self.has_cram_md5() == (self.kind == CredentialKind::Legacy)
+    }
 }
 
 impl fmt::Debug for Credential {

@@ -1,7 +1,9 @@
 //! What can go wrong with accounts at rest. Each text says what, where and what next; none holds a secret.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
 
 /// A failure of the store or of its seal.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,17 @@ pub enum StoreError {
         /// SQLite's reason.
         source: rusqlite::Error,
     },
+    /// The file is not a database, or is one no more.
+    #[error(
+        "{} is damaged ({source}); nothing was changed: restore it from the backup, together with the seal.key beside it",
+        path.display()
+    )]
+    DatabaseDamaged {
+        /// The database.
+        path: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
+    },
     /// Another process holds the accounts.
     #[error("{} is in use by another gatepost process: stop it, or let it answer through control.sock", path.display())]
     InUse {
@@ -100,6 +113,16 @@ pub enum StoreError {
         /// The name as asked.
         name: String,
     },
+    /// Two accounts have names that are now compared as equal.
+    #[error(
+        "accounts {one:?} and {other:?} have the same name in two spellings: remove one of them with the former version of gatepost"
+    )]
+    SameName {
+        /// One name as stored.
+        one: String,
+        /// The other.
+        other: String,
+    },
     /// Asked to add a name that exists, perhaps in another spelling.
     #[error("account {name:?} exists already: `gatepost account password` gives it a new password")]
     AccountExists {
@@ -117,4 +140,18 @@ pub enum StoreError {
     /// The password cannot be used.
     #[error("this password cannot be used: {0}")]
     PasswordUnusable(&'static str),
+}
+
+impl StoreError {
+    /// What SQLite says about this database.
+    pub(super) fn database(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::DatabaseDamaged { path, source }
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse { path },
+            _ => Self::Database { path, source },
+        }
+    }
 }

@@ -12,31 +12,38 @@
 //! **Failure.** A damaged row, a foreign or exposed `seal.key`, or a newer schema stops the opening and says what to
 //! do.
 
+mod ability;
 pub mod account;
 mod error;
+pub mod foreign_hash;
 pub mod name;
+pub mod password_check;
 pub mod password_hash;
 mod private_file;
 mod rows;
 mod schema;
 pub mod seal;
+pub mod stored_password;
 pub mod verifiers;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use gatepost_sasl::{HmacMd5Contexts, Secret};
+use gatepost_sasl::{Hash, HmacMd5Contexts, Secret};
 use gatepost_smtp::path::Address;
 use rusqlite::{Connection, TransactionBehavior};
 
+pub use ability::Ability;
 pub use account::{Account, AccountId, Credential, CredentialId, CredentialKind};
 pub use error::StoreError;
 pub use name::LookupName;
 pub use seal::{Purpose, SealKey};
-pub use verifiers::Costs;
+pub use verifiers::{Costs, ScramHashes};
 
+use ability::Tally;
+use password_check::PasswordCheck;
 use verifiers::Verifiers;
 
 const DATABASE: &str = "accounts.db";
@@ -61,8 +68,7 @@ struct Inner {
 #[derive(Default)]
 struct View {
     accounts: HashMap<LookupName, Arc<Account>>,
-    /// How many credentials of enabled accounts there are of each kind, in the order of [`CredentialKind::ALL`].
-    credentials: [usize; CredentialKind::ALL.len()],
+    tally: Tally,
 }
 
 /// A password to give to an account.
@@ -92,13 +98,11 @@ impl Store {
         };
         let mut db = rows::connect(&path, LOCK_WAIT)?;
         schema::migrate(&mut db, &path)?;
-        let failed = |source| StoreError::Database {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| StoreError::database(&path, source);
         if !rows::sealed_with(&db, seal.derive(Purpose::KeyCheck).as_ref()).map_err(failed)? {
             return Err(StoreError::SealKeyForeign { database: path });
         }
+        rows::delete_other_scram(&db, costs.scram).map_err(failed)?;
         let accounts = rows::load_all(&db, &path)?;
         let mut view = View::default();
         for account in accounts {
@@ -138,13 +142,32 @@ impl Store {
         all
     }
 
-    /// Whether some enabled account has a credential of this kind.
-    pub fn has_credential(&self, kind: CredentialKind) -> bool {
-        let view = self.view();
-        CredentialKind::ALL
-            .iter()
-            .zip(view.credentials)
-            .any(|(counted, count)| *counted == kind && count > 0)
+    /// Whether some enabled account has a credential of one of these kinds that can be used so, and announcing it would
+    /// lead nobody astray whose credential cannot.
+    pub fn serves(&self, kinds: &[CredentialKind], ability: Ability) -> bool {
+        let kept = match ability {
+            Ability::Scram(hash) => self.inner.costs.scram.contains(hash),
+            Ability::Password | Ability::CramMd5 => true,
+        };
+        kept && self.view().tally.serves(kinds, ability)
+    }
+
+    /// What a password shown for this credential is compared with: its hash, or else the strongest of what it has.
+    pub fn password_check(&self, credential: &Credential) -> Result<PasswordCheck, StoreError> {
+        if let Some(stored) = &credential.password {
+            return Ok(PasswordCheck::Stored(stored.clone()));
+        }
+        let strongest = Hash::ALL
+            .into_iter()
+            .rev()
+            .find_map(|hash| credential.scram(hash));
+        if let Some(verifier) = strongest {
+            return Ok(PasswordCheck::Scram(verifier.clone()));
+        }
+        let contexts = self.cram_contexts(credential)?;
+        contexts
+            .map(PasswordCheck::CramMd5)
+            .ok_or(StoreError::SealBroken)
     }
 
     /// The HMAC-MD5 contexts of a credential; `None` when it has none.
@@ -188,7 +211,7 @@ impl Store {
         self.change(&lookup, |db, seal| {
             let id = rows::insert_account(db, name, &lookup, &addresses)?;
             verifiers.iter().try_for_each(|(kind, verifiers)| {
-                rows::insert_credential(db, seal, id, *kind, verifiers)
+                rows::insert_credential(db, seal, id, (*kind, kind.as_str()), verifiers)
             })
         })
     }
@@ -201,7 +224,8 @@ impl Store {
         self.change(&account.lookup, |db, seal| {
             verifiers.iter().try_for_each(|(kind, verifiers)| {
                 rows::delete_credential(db, account.id, *kind)?;
-                rows::insert_credential(db, seal, account.id, *kind, verifiers)
+                let place = (*kind, kind.as_str());
+                rows::insert_credential(db, seal, account.id, place, verifiers)
             })
         })
     }
@@ -212,6 +236,47 @@ impl Store {
         self.change(&account.lookup, |db, _| {
             rows::set_enabled(db, account.id, enabled)
         })
+    }
+
+    /// Makes the verifiers that a credential lacks, or has only in another program's form, of its password, which was just
+    /// shown and found right (STO-04). The password is the same, so the credential keeps its number. `None` when there is
+    /// nothing to do, or the credential is gone. Blocks like [`Self::add_account`].
+    pub fn complete_credential(
+        &self,
+        name: &LookupName,
+        credential: CredentialId,
+        password: &Secret,
+    ) -> Result<Option<Arc<Account>>, StoreError> {
+        let costs = self.inner.costs;
+        let account = self.account(name);
+        let known = account
+            .as_deref()
+            .and_then(|account| account.credentials.iter().find(|it| it.id == credential));
+        let Some(known) = known.filter(|known| !known.is_complete(costs.scram)) else {
+            return Ok(None);
+        };
+        let verifiers = Verifiers::derive(password, known.kind, costs)?;
+        let mut there = false;
+        let account = self.change(name, |db, seal| {
+            there = rows::replace_verifiers(db, seal, credential, &verifiers)?;
+            Ok(())
+        })?;
+        Ok(there.then_some(account))
+    }
+
+    /// Removes an account with its credentials. What it submitted before stays in the queue.
+    pub fn remove_account(&self, name: &str) -> Result<Arc<Account>, StoreError> {
+        let account = self.existing(name)?;
+        let inner = &*self.inner;
+        let mut db = self.database();
+        let failed = |source| StoreError::database(&inner.path, source);
+        let transaction = db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        rows::delete_account(&transaction, account.id).map_err(|error| self.failure(error))?;
+        transaction.commit().map_err(failed)?;
+        self.view_mut().remove(&account);
+        Ok(account)
     }
 
     /// Lets one account act for another (authorization identity, RFC 4422 §3.4.1).
@@ -253,32 +318,36 @@ impl Store {
         work: impl FnOnce(&Connection, &SealKey) -> Result<(), rows::RowError>,
     ) -> Result<Arc<Account>, StoreError> {
         let inner = &*self.inner;
-        let failed = |source| StoreError::Database {
-            path: inner.path.clone(),
-            source,
-        };
+        let failed = |source| StoreError::database(&inner.path, source);
         let mut db = self.database();
         let transaction = db
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
-        work(&transaction, &inner.seal).map_err(|error| match error {
-            rows::RowError::Sqlite(source) => failed(source),
-            rows::RowError::Store(error) => error,
-        })?;
+        work(&transaction, &inner.seal).map_err(|error| self.failure(error))?;
         let account = Arc::new(rows::load(&transaction, &inner.path, lookup)?);
         transaction.commit().map_err(failed)?;
-        inner
-            .view
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .put(Arc::clone(&account));
+        self.view_mut().put(Arc::clone(&account));
         Ok(account)
+    }
+
+    fn failure(&self, error: rows::RowError) -> StoreError {
+        match error {
+            rows::RowError::Sqlite(source) => StoreError::database(&self.inner.path, source),
+            rows::RowError::Store(error) => error,
+        }
     }
 
     fn view(&self) -> RwLockReadGuard<'_, View> {
         self.inner
             .view
             .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+        self.inner
+            .view
+            .write()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -290,14 +359,21 @@ impl Store {
 
 impl View {
     fn put(&mut self, account: Arc<Account>) {
-        for (kind, count) in CredentialKind::ALL.iter().zip(&mut self.credentials) {
-            *count += account.credentials_of(*kind);
+        self.tally.add(&account);
+        if let Some(former) = self.accounts.insert(account.lookup.clone(), account) {
+            self.tally.remove(&former);
         }
-        let Some(former) = self.accounts.insert(account.lookup.clone(), account) else {
-            return;
-        };
-        for (kind, count) in CredentialKind::ALL.iter().zip(&mut self.credentials) {
-            *count -= former.credentials_of(*kind);
+    }
+
+    /// Takes an account out, and out of what others may act as.
+    fn remove(&mut self, account: &Account) {
+        if let Some(former) = self.accounts.remove(&account.lookup) {
+            self.tally.remove(&former);
+        }
+        for other in self.accounts.values_mut() {
+            if other.acts_as.contains(&account.id) {
+                Arc::make_mut(other).acts_as.retain(|id| *id != account.id);
+            }
         }
     }
 }

@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use gatepost_sasl::ScramVerifier;
+use gatepost_sasl::{Hash, ScramVerifier};
 use gatepost_smtp::path::Address;
-use rusqlite::{Connection, ErrorCode, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::account::{Account, AccountId, Credential, CredentialId, CredentialKind};
 use super::error::StoreError;
 use super::name::LookupName;
-use super::password_hash::PasswordHash;
 use super::private_file;
 use super::seal::{Purpose, SealKey};
-use super::verifiers::Verifiers;
+use super::stored_password::StoredPassword;
+use super::verifiers::{ScramHashes, Verifiers};
+
+/// Schemes of the table of verifiers; the others are names of SCRAM mechanisms.
+const PASSWORD: &str = "password";
+const CRAM_MD5: &str = "cram-md5";
 
 /// What can go wrong while rows are written.
 pub(super) enum RowError {
@@ -53,15 +57,7 @@ pub(super) fn connect(path: &Path, wait: Duration) -> Result<Connection, StoreEr
         db.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
         Ok(db)
     };
-    open().map_err(|source: rusqlite::Error| match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse {
-            path: path.to_owned(),
-        },
-        _ => StoreError::Database {
-            path: path.to_owned(),
-            source,
-        },
-    })
+    open().map_err(|source| StoreError::database(path, source))
 }
 
 /// Whether the database belongs to the key of which `check` is derived; a new database takes it.
@@ -78,10 +74,7 @@ pub(super) fn sealed_with(db: &Connection, check: &[u8]) -> rusqlite::Result<boo
 }
 
 pub(super) fn load_all(db: &Connection, path: &Path) -> Result<Vec<Account>, StoreError> {
-    let failed = |source| StoreError::Database {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| StoreError::database(path, source);
     let lookups = || -> rusqlite::Result<Vec<String>> {
         db.prepare("SELECT lookup FROM account")?
             .query_map([], |row| row.get(0))?
@@ -103,10 +96,7 @@ pub(super) fn load(
 }
 
 fn load_prepared(db: &Connection, path: &Path, lookup: &str) -> Result<Account, StoreError> {
-    let failed = |source| StoreError::Database {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| StoreError::database(path, source);
     let (id, name, enabled): (i64, String, bool) = db
         .prepare_cached("SELECT id, name, enabled FROM account WHERE lookup = ?1")
         .and_then(|mut query| {
@@ -130,7 +120,10 @@ fn load_prepared(db: &Connection, path: &Path, lookup: &str) -> Result<Account, 
     let credentials = stored_credentials(db, id).map_err(failed)?;
     let credentials: Result<_, _> = credentials
         .into_iter()
-        .map(|stored| stored.parse().ok_or_else(|| damaged("verifier")))
+        .map(|stored| {
+            let verifiers = verifiers(db, stored.id).map_err(failed)?;
+            stored.with(verifiers).ok_or_else(|| damaged("verifier"))
+        })
         .collect();
     let acts_as = targets(db, id).map_err(failed)?;
     Ok(Account {
@@ -156,13 +149,11 @@ fn targets(db: &Connection, account: i64) -> rusqlite::Result<Vec<AccountId>> {
         .collect()
 }
 
+/// A credential without its verifiers.
 struct StoredCredential {
     id: i64,
     kind: String,
     label: String,
-    password_hash: String,
-    scram_sha_256: String,
-    cram_md5: Option<Vec<u8>>,
 }
 
 impl StoredCredential {
@@ -171,30 +162,52 @@ impl StoredCredential {
             id: row.get(0)?,
             kind: row.get(1)?,
             label: row.get(2)?,
-            password_hash: row.get(3)?,
-            scram_sha_256: row.get(4)?,
-            cram_md5: row.get(5)?,
         })
     }
 
-    fn parse(self) -> Option<Credential> {
-        Some(Credential {
+    /// `None` when a row holds what this program never writes.
+    fn with(self, verifiers: Vec<(String, Vec<u8>)>) -> Option<Credential> {
+        let mut credential = Credential {
             id: CredentialId::from(self.id),
             kind: CredentialKind::parse(&self.kind)?,
             label: self.label,
-            password_hash: PasswordHash::parse(&self.password_hash)?,
-            scram_sha_256: ScramVerifier::parse(&self.scram_sha_256).ok()?,
-            cram_md5: self.cram_md5,
-        })
+            password: None,
+            scram: Vec::new(),
+            cram_md5: None,
+        };
+        for (scheme, value) in verifiers {
+            match scheme.as_str() {
+                PASSWORD => {
+                    let text = str::from_utf8(&value).ok()?;
+                    credential.password = Some(StoredPassword::parse(text).ok()?);
+                }
+                CRAM_MD5 => credential.cram_md5 = Some(value),
+                _ => {
+                    let verifier = ScramVerifier::parse(str::from_utf8(&value).ok()?).ok()?;
+                    if verifier.hash().scram_name() != scheme {
+                        return None;
+                    }
+                    credential.scram.push(verifier);
+                }
+            }
+        }
+        let some = credential.password.is_some()
+            || credential.cram_md5.is_some()
+            || !credential.scram.is_empty();
+        some.then_some(credential)
     }
 }
 
 fn stored_credentials(db: &Connection, account: i64) -> rusqlite::Result<Vec<StoredCredential>> {
-    db.prepare_cached(
-        "SELECT id, kind, label, password_hash, scram_sha_256, cram_md5 FROM credential WHERE account = ?1 ORDER BY id",
-    )?
-    .query_map([account], StoredCredential::read)?
-    .collect()
+    db.prepare_cached("SELECT id, kind, label FROM credential WHERE account = ?1 ORDER BY id")?
+        .query_map([account], StoredCredential::read)?
+        .collect()
+}
+
+fn verifiers(db: &Connection, credential: i64) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+    db.prepare_cached("SELECT scheme, value FROM verifier WHERE credential = ?1 ORDER BY scheme")?
+        .query_map([credential], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
 }
 
 pub(super) fn insert_account(
@@ -222,31 +235,83 @@ pub(super) fn insert_credential(
     db: &Connection,
     seal: &SealKey,
     account: AccountId,
-    kind: CredentialKind,
+    (kind, label): (CredentialKind, &str),
     verifiers: &Verifiers,
 ) -> Result<(), RowError> {
     db.execute(
-        "INSERT INTO credential (account, kind, label, prep, password_hash, scram_sha_256, created) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO credential (account, kind, label, prep, created) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
             account.number(),
             kind.as_str(),
+            label,
             verifiers.prepared.as_str(),
-            verifiers.password_hash.to_phc()?,
-            verifiers.scram.to_text().as_str(),
             now()
         ],
     )?;
+    // What is sealed is sealed to the row's number, which exists only now: moved to another row, it does not open.
     let id = CredentialId::from(db.last_insert_rowid());
+    insert_verifiers(db, seal, id, verifiers)
+}
+
+/// Puts other verifiers of the same password in the place of those a credential has. Says whether it still exists.
+pub(super) fn replace_verifiers(
+    db: &Connection,
+    seal: &SealKey,
+    credential: CredentialId,
+    verifiers: &Verifiers,
+) -> Result<bool, RowError> {
+    let there = db.execute(
+        "UPDATE credential SET prep = ?2 WHERE id = ?1",
+        params![credential.number(), verifiers.prepared.as_str()],
+    )?;
+    if there == 0 {
+        return Ok(false);
+    }
+    db.execute(
+        "DELETE FROM verifier WHERE credential = ?1",
+        [credential.number()],
+    )?;
+    insert_verifiers(db, seal, credential, verifiers)?;
+    Ok(true)
+}
+
+fn insert_verifiers(
+    db: &Connection,
+    seal: &SealKey,
+    credential: CredentialId,
+    verifiers: &Verifiers,
+) -> Result<(), RowError> {
+    let mut insert =
+        db.prepare_cached("INSERT INTO verifier (credential, scheme, value) VALUES (?1, ?2, ?3)")?;
+    let number = credential.number();
+    if let Some(password) = &verifiers.password {
+        insert.execute(params![number, PASSWORD, password.to_text()?.as_bytes()])?;
+    }
+    for scram in &verifiers.scram {
+        insert.execute(params![
+            number,
+            scram.hash().scram_name(),
+            scram.to_text().as_bytes()
+        ])?;
+    }
     if let Some(contexts) = &verifiers.cram_md5 {
-        // Sealed to its row's number, which exists only now: moved to another row, it does not open.
         let sealed = seal.seal(
             Purpose::CramContexts,
-            &id.to_octets(),
+            &credential.to_octets(),
             contexts.to_bytes().as_ref(),
         )?;
+        insert.execute(params![number, CRAM_MD5, sealed])?;
+    }
+    Ok(())
+}
+
+/// Forgets the keys of SCRAM hashes that are not to be kept any more (STO-05), where the credential keeps another verifier.
+pub(super) fn delete_other_scram(db: &Connection, kept: ScramHashes) -> rusqlite::Result<()> {
+    for hash in Hash::ALL.into_iter().filter(|hash| !kept.contains(*hash)) {
         db.execute(
-            "UPDATE credential SET cram_md5 = ?1 WHERE id = ?2",
-            params![sealed, id.number()],
+            "DELETE FROM verifier WHERE scheme = ?1 AND EXISTS (
+                SELECT 1 FROM verifier AS other WHERE other.credential = verifier.credential AND other.scheme != ?1)",
+            [hash.scram_name()],
         )?;
     }
     Ok(())
@@ -273,6 +338,11 @@ pub(super) fn set_enabled(
         "UPDATE account SET enabled = ?2 WHERE id = ?1",
         params![account.number(), enabled],
     )?;
+    Ok(())
+}
+
+pub(super) fn delete_account(db: &Connection, account: AccountId) -> Result<(), RowError> {
+    db.execute("DELETE FROM account WHERE id = ?1", [account.number()])?;
     Ok(())
 }
 

@@ -48,6 +48,21 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (account, target)
     ) STRICT, WITHOUT ROWID;
     ",
+    // 2. A credential has any number of verifiers: SCRAM with several hashes, or only what another program kept.
+    "
+    CREATE TABLE verifier (
+        credential INTEGER NOT NULL REFERENCES credential ON DELETE CASCADE,
+        scheme     TEXT NOT NULL,    -- 'password', 'cram-md5', or a SCRAM mechanism's name
+        value      BLOB NOT NULL,    -- PHC string or '{SCHEME}…'; sealed HMAC-MD5 contexts; RFC 5803
+        PRIMARY KEY (credential, scheme)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO verifier SELECT id, 'password', CAST(password_hash AS BLOB) FROM credential;
+    INSERT INTO verifier SELECT id, 'SCRAM-SHA-256', CAST(scram_sha_256 AS BLOB) FROM credential;
+    INSERT INTO verifier SELECT id, 'cram-md5', cram_md5 FROM credential WHERE cram_md5 IS NOT NULL;
+    ALTER TABLE credential DROP COLUMN password_hash;
+    ALTER TABLE credential DROP COLUMN scram_sha_256;
+    ALTER TABLE credential DROP COLUMN cram_md5;
+    ",
 ];
 
 /// The schema version this program writes.
@@ -57,10 +72,7 @@ pub(super) fn newest() -> i64 {
 
 /// Brings a database to the newest version. Also takes the database's lock, which the connection then keeps.
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Database {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| StoreError::database(path, source);
     let version = version(db).map_err(failed)?;
     if version > newest() {
         return Err(StoreError::TooNew {

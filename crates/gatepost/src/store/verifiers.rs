@@ -6,6 +6,7 @@ use gatepost_sasl::{Hash, HmacMd5Contexts, ScramVerifier, Secret, prep};
 use super::account::CredentialKind;
 use super::error::StoreError;
 use super::password_hash::{Cost, PasswordHash};
+use super::stored_password::StoredPassword;
 
 /// Longest password in octets.
 pub const MAX_PASSWORD: usize = 1024;
@@ -17,6 +18,53 @@ pub struct Costs {
     pub argon2: Cost,
     /// SCRAM's iteration count, the same for all accounts so that it tells none apart (T-12).
     pub scram_iterations: u32,
+    /// The hashes that SCRAM keys are kept for.
+    pub scram: ScramHashes,
+}
+
+/// The hashes that SCRAM keys are kept for: SHA-256 always, the others as configured. All of them by default: old mail
+/// programs know SHA-1 only, and every hash that is left out is made up for at the next login that shows the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScramHashes {
+    /// For clients that know no other, such as those on older GNU SASL and Cyrus SASL.
+    pub sha_1: bool,
+    /// For clients that prefer it.
+    pub sha_512: bool,
+}
+
+impl Default for ScramHashes {
+    fn default() -> Self {
+        Self {
+            sha_1: true,
+            sha_512: true,
+        }
+    }
+}
+
+impl ScramHashes {
+    /// These hashes and SHA-256.
+    pub fn of(hashes: &[Hash]) -> Self {
+        Self {
+            sha_1: hashes.contains(&Hash::Sha1),
+            sha_512: hashes.contains(&Hash::Sha512),
+        }
+    }
+
+    /// Whether keys for this hash are kept.
+    pub fn contains(self, hash: Hash) -> bool {
+        match hash {
+            Hash::Sha1 => self.sha_1,
+            Hash::Sha512 => self.sha_512,
+            _ => true,
+        }
+    }
+
+    /// Those that are kept, weakest first.
+    pub fn iter(self) -> impl Iterator<Item = Hash> {
+        Hash::ALL
+            .into_iter()
+            .filter(move |hash| self.contains(*hash))
+    }
 }
 
 impl Default for Costs {
@@ -24,6 +72,7 @@ impl Default for Costs {
         Self {
             argon2: Cost::default(),
             scram_iterations: DEFAULT_SCRAM_ITERATIONS,
+            scram: ScramHashes::default(),
         }
     }
 }
@@ -44,13 +93,16 @@ impl Prepared {
     }
 }
 
-/// The verifiers of one password.
-pub(super) struct Verifiers {
+/// The verifiers of one password; what another program kept may be only some of them.
+#[derive(Debug, Clone)]
+pub struct Verifiers {
     pub(super) prepared: Prepared,
-    pub(super) password_hash: PasswordHash,
-    pub(super) scram: ScramVerifier,
-    /// Only for a legacy credential; to be sealed.
-    pub(super) cram_md5: Option<HmacMd5Contexts>,
+    /// What a shown password is checked against.
+    pub password: Option<StoredPassword>,
+    /// At most one for each hash.
+    pub scram: Vec<ScramVerifier>,
+    /// To be sealed.
+    pub cram_md5: Option<HmacMd5Contexts>,
 }
 
 impl Verifiers {
@@ -61,19 +113,42 @@ impl Verifiers {
         costs: Costs,
     ) -> Result<Self, StoreError> {
         let (prepared, password) = prepare(password)?;
-        let mut salt = vec![0_u8; SALT_OCTETS];
-        getrandom::fill(&mut salt).map_err(|_| StoreError::Crypto("no random octets"))?;
+        let scram = costs
+            .scram
+            .iter()
+            .map(|hash| scram_keys(hash, &password, costs.scram_iterations));
+        let hash = PasswordHash::derive(password.expose(), costs.argon2)?;
         Ok(Self {
             prepared,
-            password_hash: PasswordHash::derive(password.expose(), costs.argon2)?,
-            scram: ScramVerifier::derive(Hash::Sha256, &password, salt, costs.scram_iterations)
-                .map_err(|_| StoreError::Crypto("SCRAM iterations out of range"))?,
+            scram: scram.collect::<Result<_, _>>()?,
+            password: Some(StoredPassword::Own(hash)),
             cram_md5: match kind {
                 CredentialKind::Password => None,
                 CredentialKind::Legacy => Some(HmacMd5Contexts::derive(&password)),
             },
         })
     }
+
+    /// What another program kept. It hashed the password as it came.
+    pub fn kept(
+        password: Option<StoredPassword>,
+        scram: Vec<ScramVerifier>,
+        cram_md5: Option<HmacMd5Contexts>,
+    ) -> Self {
+        Self {
+            prepared: Prepared::Raw,
+            password,
+            scram,
+            cram_md5,
+        }
+    }
+}
+
+fn scram_keys(hash: Hash, password: &Secret, iterations: u32) -> Result<ScramVerifier, StoreError> {
+    let mut salt = vec![0_u8; SALT_OCTETS];
+    getrandom::fill(&mut salt).map_err(|_| StoreError::Crypto("no random octets"))?;
+    ScramVerifier::derive(hash, password, salt, iterations)
+        .map_err(|_| StoreError::Crypto("SCRAM iterations out of range"))
 }
 
 /// The form to hash: SASLprep of a stored string, or the octets as they are where SASLprep refuses (PREP-04).

@@ -7,6 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Output, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use gatepost::control::command::{Command, Control, Done, WireKind, WirePassword};
 use gatepost::control::socket::{self, ControlSocket};
 use gatepost::observe::Observer;
@@ -39,7 +41,9 @@ async fn accounts_and_all_verifiers_survive_a_restart() {
     );
     for (mechanism, password, channel) in [
         ("PLAIN", "flintstone", tls()),
+        ("SCRAM-SHA-1", "flintstone", tls()),
         ("SCRAM-SHA-256", "flintstone", tls()),
+        ("SCRAM-SHA-512", "flintstone", tls()),
         ("CRAM-MD5", "fax", legacy()),
         ("LOGIN", "fax", legacy()),
     ] {
@@ -151,19 +155,20 @@ fn scr_20_equal_passwords_have_nothing_in_common_at_rest() {
         .unwrap();
     for account in house.store.accounts() {
         for credential in &account.credentials {
-            let scram = &credential.scram_sha_256;
-            assert_eq!(
-                (scram.salt().len(), scram.iterations()),
-                (16, CHEAP.scram_iterations)
-            );
-            salts.insert((
-                scram.salt().to_vec(),
-                scram.stored_key().to_vec(),
-                credential.password_hash.to_phc().unwrap(),
-            ));
+            assert_eq!(credential.scram.len(), 3);
+            for scram in &credential.scram {
+                assert_eq!(
+                    (scram.salt().len(), scram.iterations()),
+                    (16, CHEAP.scram_iterations)
+                );
+                assert!(salts.insert(BASE64.encode(scram.salt())));
+                assert!(salts.insert(BASE64.encode(scram.stored_key())));
+            }
+            let hash = credential.password.as_ref().unwrap();
+            assert!(salts.insert(hash.to_text().unwrap()));
         }
     }
-    assert_eq!(salts.len(), 6);
+    assert_eq!(salts.len(), 6 * 7);
 }
 
 /// SCR-22, STO-02: a new password replaces every verifier of the old one, and only those of its kind.
@@ -175,7 +180,14 @@ async fn scr_22_a_new_password_replaces_every_verifier_of_its_kind() {
         .store
         .set_password("fred", new_password(Legacy, "scanner"))
         .unwrap();
-    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"] {
+    for mechanism in [
+        "PLAIN",
+        "LOGIN",
+        "CRAM-MD5",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-512",
+    ] {
         for (password, opens) in [("fax", false), ("scanner", true)] {
             let login = Login::new(mechanism, "fred", password);
             assert_eq!(
@@ -204,7 +216,12 @@ async fn sealed_contexts_do_not_open_in_another_row() {
     let directory = house.directory.clone();
     drop(house);
     let db = rusqlite::Connection::open(directory.path().join("accounts.db")).unwrap();
-    db.execute("UPDATE credential SET cram_md5 = (SELECT cram_md5 FROM credential WHERE id = 2) WHERE id = 1", []).unwrap();
+    db.execute(
+        "UPDATE verifier SET value = (SELECT value FROM verifier WHERE credential = 2 AND scheme = 'cram-md5')
+         WHERE credential = 1 AND scheme = 'cram-md5'",
+        [],
+    )
+    .unwrap();
     drop(db);
     let house = House::open(directory);
     let ended = log_in(
@@ -227,7 +244,7 @@ fn a_database_of_a_newer_program_is_left_alone() {
         Store::open(directory.path(), CHEAP),
         Err(StoreError::TooNew {
             found: 99,
-            known: 1,
+            known: 2,
             ..
         })
     ));

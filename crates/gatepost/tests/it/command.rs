@@ -149,7 +149,7 @@ fn the_example_that_dev_prints_is_accepted() {
     assert!(pasted.status.success(), "{example}: {}", stderr(&pasted));
     let (_, _, log) = dev.stop(Signal::TERM);
     assert!(
-        log.contains("event=accepted") && log.contains("mechanism=SCRAM-SHA-256"),
+        log.contains("event=accepted") && log.contains("mechanism=SCRAM-SHA-512"),
         "{log}"
     );
 }
@@ -262,7 +262,7 @@ fn damaged_accounts_are_told_with_what_to_do() {
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
     assert!(
-        text.contains("accounts.db: ") && text.contains("restore it from the backup"),
+        text.contains("accounts.db is damaged") && text.contains("restore it from the backup"),
         "{text}"
     );
 }

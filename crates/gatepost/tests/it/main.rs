@@ -10,6 +10,7 @@
     )
 )]
 
+mod account_verifiers;
 mod accounts;
 mod auth_fence;
 mod auth_probes;

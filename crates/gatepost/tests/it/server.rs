@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use gatepost::config::resolved::{
-    Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction, RouteMatch,
-    TlsMode,
+    Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
+    RouteMatch, TlsMode,
 };
 use gatepost::net::tls::own_ca;
 use gatepost::observe::event::Level;
@@ -198,6 +198,7 @@ fn config(directory: &TempDir) -> Config {
         }],
         http: None,
         limits: Limits::default(),
+        accounts: Accounts::default(),
         retry: RetrySchedule::default(),
     }
 }

@@ -10,8 +10,9 @@ use gatepost::auth::exchange::{End, Exchange};
 use gatepost::auth::guard::Rules;
 use gatepost::auth::hash::HashPool;
 use gatepost::auth::store_directory::StoreDirectory;
+use gatepost::observe::Observer;
 use gatepost::store::password_hash::Cost;
-use gatepost::store::{Costs, CredentialKind, NewPassword, Store};
+use gatepost::store::{Costs, CredentialKind, NewPassword, ScramHashes, Store};
 use gatepost_sasl::{
     Authenticated, ClientAnswer, ClientParams, ClientQuestion, ClientStep, Mechanism, Outcome,
     Refusal, Secret, ServerStep, mechanism,
@@ -25,6 +26,10 @@ pub(crate) const CHEAP: Costs = Costs {
         passes: 1,
     },
     scram_iterations: 4096,
+    scram: ScramHashes {
+        sha_1: true,
+        sha_512: true,
+    },
 };
 
 /// Accounts in a directory of their own.
@@ -40,8 +45,17 @@ impl House {
     }
 
     pub(crate) fn open(directory: Arc<TempDir>) -> Self {
-        let store = Store::open(directory.path(), CHEAP).unwrap();
-        let known = StoreDirectory::new(store.clone(), HashPool::start().unwrap()).unwrap();
+        Self::keeping(directory, CHEAP)
+    }
+
+    pub(crate) fn keeping(directory: Arc<TempDir>, costs: Costs) -> Self {
+        let store = Store::open(directory.path(), costs).unwrap();
+        let known = StoreDirectory::new(
+            store.clone(),
+            HashPool::start().unwrap(),
+            Observer::new(Vec::new()),
+        )
+        .unwrap();
         let authenticator =
             Authenticator::new("smtp.example.com", Box::new(known), Rules::default());
         Self {

@@ -191,6 +191,7 @@ fn what_is_not_played() {
             "auth/plain-proxy: somebody acts as somebody else",
             "auth/rfc2554-cram-md5: the randomness is given",
             "auth/rfc4954-cram-md5: the randomness is given",
+            "auth/rfc5802-scram-sha-1: the randomness is given",
             "auth/rfc7677-scram-sha-256: the randomness is given",
             "auth/scram-sha-256-without-ir: the randomness is given",
             "data/bare-lf-end-of-data: quirks are switched one by one",

@@ -264,6 +264,22 @@ fn sasl_09_the_strongest_that_the_channel_may_carry() {
                 Some("SCRAM-SHA-256"),
             ],
         ),
+        (
+            "AUTH SCRAM-SHA-1 CRAM-MD5 PLAIN",
+            [
+                Some("SCRAM-SHA-1"),
+                Some("SCRAM-SHA-1"),
+                Some("SCRAM-SHA-1"),
+            ],
+        ),
+        (
+            "AUTH SCRAM-SHA-1 SCRAM-SHA-512 SCRAM-SHA-256",
+            [
+                Some("SCRAM-SHA-512"),
+                Some("SCRAM-SHA-512"),
+                Some("SCRAM-SHA-512"),
+            ],
+        ),
         ("auth plain", [Some("PLAIN"), None, Some("PLAIN")]),
         ("AUTH=LOGIN", [Some("LOGIN"), None, Some("LOGIN")]),
         ("X-EXPS LOGIN", [Some("LOGIN"), None, Some("LOGIN")]),

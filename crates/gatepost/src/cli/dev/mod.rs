@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 use crate::cli::serve::{LogOptions, stop_signal};
 use crate::cli::{CommandError, complain, print, process};
 use crate::config::resolved::{
-    Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction, RouteMatch,
-    TlsFiles, TlsMode,
+    Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
+    RouteMatch, TlsFiles, TlsMode,
 };
 use crate::net::tls::own_ca;
 use crate::serve::Program;
@@ -183,6 +183,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         }],
         http: Some(arguments.http),
         limits: Limits::default(),
+        accounts: Accounts::default(),
         retry: RetrySchedule::default(),
     }
 }

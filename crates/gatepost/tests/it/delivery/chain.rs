@@ -9,7 +9,9 @@ use gatepost::config::resolved::{
 use gatepost::observe::event::DeliveryOutcome;
 use gatepost::observe::reason::Reason;
 use gatepost::queue::{EntryState, EntryView, ListQuery, Queue};
-use gatepost_sasl::mechanism::{self, LOGIN, Mechanism, PLAIN, SCRAM_SHA_256};
+use gatepost_sasl::mechanism::{
+    self, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512,
+};
 use tokio::io::AsyncReadExt as _;
 
 use super::world::World;
@@ -65,7 +67,7 @@ async fn captured(queue: &Queue) -> Vec<EntryView> {
 #[tokio::test]
 async fn by_every_mechanism_over_every_channel() {
     let next = Server::start().await;
-    let protected = [&SCRAM_SHA_256, &PLAIN, &LOGIN];
+    let protected = [&SCRAM_SHA_512, &SCRAM_SHA_256, &SCRAM_SHA_1, &PLAIN, &LOGIN];
     let channels = [
         (next.smtp, RouteTls::StartTls, &protected[..]),
         (next.smtps, RouteTls::Implicit, &protected[..]),
@@ -96,7 +98,7 @@ async fn by_every_mechanism_over_every_channel() {
     for (domain, (_, tls, used)) in &rows {
         through(&mut world, &next, domain, used, *tls != RouteTls::None).await;
     }
-    through(&mut world, &next, "strongest.example", &SCRAM_SHA_256, true).await;
+    through(&mut world, &next, "strongest.example", &SCRAM_SHA_512, true).await;
     world.stop().await;
 }
 
