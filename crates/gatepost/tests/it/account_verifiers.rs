@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gatepost::auth::channel::Channel;
 use gatepost::store::CredentialKind::{Legacy, Password};
 use gatepost::store::{Costs, LookupName, ScramHashes, Store};
-use gatepost_sasl::Hash;
+use gatepost_sasl::{Hash, ScramVerifier};
 
 use crate::toy_protocol::{CHEAP, House, Login, from, legacy, log_in, new_password, tls};
 
@@ -132,7 +132,7 @@ async fn sto_04_missing_verifiers_are_made_at_a_login_that_shows_the_password() 
             .unwrap();
         let credential = account.credentials.iter().find(|it| it.kind == kind);
         let credential = credential.unwrap();
-        let scram: Vec<_> = credential.scram.iter().map(|it| it.hash()).collect();
+        let scram: Vec<_> = credential.scram.iter().map(ScramVerifier::hash).collect();
         (credential.id, scram, credential.has_cram_md5())
     };
     let before = hashes(&house, Password);

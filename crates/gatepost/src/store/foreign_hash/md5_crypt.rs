@@ -1,6 +1,6 @@
 //! MD5-crypt as FreeBSD has it (`$1$`) and Apache (`$apr1$`): a thousand rounds of MD5.
 //!
-//! Source: FreeBSD lib/libcrypt/crypt-md5.c, Apache apr_md5.c; the two differ in the prefix that is hashed along.
+//! Source: FreeBSD lib/libcrypt/crypt-md5.c, Apache `apr_md5.c`; the two differ in the prefix that is hashed along.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use md5::{Digest as _, Md5};
@@ -99,7 +99,7 @@ fn letters(digest: &[u8; 16]) -> String {
     let mut text = String::with_capacity(ORDER.len() * 4 + 2);
     let mut push = |mut value: u32, count: usize| {
         for _ in 0..count {
-            let letter = LETTERS.iter().nth((value & 63) as usize);
+            let letter = LETTERS.get((value & 63) as usize);
             text.extend(letter.copied().map(char::from));
             value >>= 6;
         }
