@@ -1,5 +1,5 @@
 //! One SHA digest of the password, with or without salt behind it: `{SHA}` of old htpasswd files, `{SSHA}` of LDAP
-//! (RFC 2307 and its heirs), and their longer kin.
+//! servers, and their longer kin.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{self, Algorithm};
