@@ -4,19 +4,25 @@
 //! began a line, ended.
 //!
 //! A line ends in CRLF; LF and CR alone (and CRs before CRLF) are *bare* line ends, which become
-//! CRLF. Data ends at a line that is a lone dot, if this line *and the one before it* end in CRLF,
-//! and nowhere else. A lone dot beside a bare line end is dropped: it is neither the end nor
-//! content, so that no other reader of the message can take it for an end (EOL-01..03, as Postfix
-//! `smtpd_forbid_bare_newline = normalize`). Every other line that begins with a dot loses it.
+//! CRLF. Data ends at the octets CRLF.CRLF, and nowhere else. A lone dot beside a bare line end is
+//! dropped: it is neither the end nor content, so that no other reader of the message can take it
+//! for an end (EOL-01..03, as Postfix `smtpd_forbid_bare_newline = normalize`). Every other line
+//! that begins with a dot loses it.
 //!
-//! A first line `From ` (with any number of `>` before it) becomes `X-Mailbox-Line:`, and white
-//! space before the first header field gets an empty line before it (EOL-03).
+//! What stands before the first header field is repaired by [`Preamble`].
 //!
-//! Streaming: what is not changed is copied in runs across lines; nothing is buffered.
+//! Streaming: what is not changed is copied in runs across lines; nothing is buffered but the
+//! number of CRs that stand together, which is bounded (T-37).
 //!
 //! Standards: RFC 5321 §4.5.2, §2.3.8.
 
 use memchr::memchr2;
+
+use crate::preamble::Preamble;
+
+/// CRs that may stand together and still wait for their LF. With more they are line ends, each of them:
+/// what waits is in no count of octets, and must not grow.
+pub(crate) const MAX_CRS: u64 = 1000;
 
 /// Decodes one message.
 #[derive(Debug)]
@@ -96,9 +102,12 @@ impl DataDecoder {
                 State::LineStart | State::Inside => {
                     self.run(input.get(position..).unwrap_or_default(), out)
                 }
-                State::Cr(count) if octet == b'\r' => self.enter(State::Cr(count + 1), 1),
+                State::Cr(count) if octet == b'\r' && count < MAX_CRS => {
+                    self.enter(State::Cr(count + 1), 1)
+                }
                 State::Cr(count) if octet == b'\n' => {
-                    self.end_line(count == 1, out);
+                    self.carriage_returns_dropped(count - 1);
+                    self.end_line(true, out);
                     1
                 }
                 State::Cr(count) => self.bare_carriage_returns(count, out),
@@ -111,12 +120,14 @@ impl DataDecoder {
                     1
                 }
                 State::Dot => self.enter(State::Inside, 0),
-                State::DotCr(count) if octet == b'\r' => self.enter(State::DotCr(count + 1), 1),
+                State::DotCr(count) if octet == b'\r' && count < MAX_CRS => {
+                    self.enter(State::DotCr(count + 1), 1)
+                }
                 State::DotCr(count) if octet == b'\n' => {
                     if count == 1 && self.after_crlf {
                         return self.ended(position + 1, EndOfData::Standard, out);
                     }
-                    self.drop_lone_dot(count == 1);
+                    self.drop_lone_dot(true);
                     1
                 }
                 State::DotCr(count) => {
@@ -188,6 +199,13 @@ impl DataDecoder {
         }
     }
 
+    /// CRs before CRLF belong to that line end.
+    fn carriage_returns_dropped(&mut self, count: u64) {
+        if count > 0 {
+            self.bare = BareLineEnds::Met;
+        }
+    }
+
     /// CRs that no LF followed: each ends a line.
     fn bare_carriage_returns(&mut self, count: u64, out: &mut Vec<u8>) -> usize {
         for _ in 0..count {
@@ -220,80 +238,6 @@ impl DataDecoder {
             Preamble::Done => out.extend_from_slice(octets),
             _ => self.preamble.pass(octets, out),
         }
-    }
-}
-
-/// The rules for the first line, applied to decoded octets.
-#[derive(Clone, Copy, Debug)]
-enum Preamble {
-    /// At the beginning of a line: this many `>`, then this many characters of `From `, are held
-    /// back.
-    Held { angles: usize, matched: usize },
-    /// Inside a line that was renamed.
-    MailboxLine,
-    /// The header section has begun.
-    Done,
-}
-
-const FROM: &[u8] = b"From ";
-
-impl Default for Preamble {
-    fn default() -> Self {
-        Self::Held {
-            angles: 0,
-            matched: 0,
-        }
-    }
-}
-
-impl Preamble {
-    fn pass(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        for (position, &octet) in octets.iter().enumerate() {
-            match *self {
-                Self::Held { angles, matched: 0 } if octet == b'>' => {
-                    *self = Self::Held {
-                        angles: angles + 1,
-                        matched: 0,
-                    }
-                }
-                Self::Held { angles, matched } if FROM.get(matched) == Some(&octet) => {
-                    *self = Self::Held {
-                        angles,
-                        matched: matched + 1,
-                    };
-                    if matched + 1 == FROM.len() {
-                        out.extend_from_slice(b"X-Mailbox-Line: ");
-                        self.finish(out);
-                        *self = Self::MailboxLine;
-                    }
-                }
-                Self::MailboxLine => {
-                    out.push(octet);
-                    if octet == b'\n' {
-                        *self = Self::default();
-                    }
-                }
-                Self::Held { angles, matched } => {
-                    if angles + matched == 0 && matches!(octet, b' ' | b'\t') {
-                        out.extend_from_slice(b"\r\n");
-                    }
-                    self.finish(out);
-                    return out.extend_from_slice(octets.get(position..).unwrap_or_default());
-                }
-                Self::Done => {
-                    return out.extend_from_slice(octets.get(position..).unwrap_or_default());
-                }
-            }
-        }
-    }
-
-    /// Gives out what is held back.
-    fn finish(&mut self, out: &mut Vec<u8>) {
-        if let Self::Held { angles, matched } = *self {
-            out.extend(std::iter::repeat_n(b'>', angles));
-            out.extend_from_slice(FROM.get(..matched).unwrap_or_default());
-        }
-        *self = Self::Done;
     }
 }
 

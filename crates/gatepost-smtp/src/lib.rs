@@ -9,8 +9,8 @@
 //! The grammar that both sides share stands beside them: [`reply`] (the only home of reply codes),
 //! [`path`], [`params`], [`dsn`], [`xtext`], [`trace`] and [`quirk`].
 //!
-//! Standards: RFC 5321, RFC 6409, RFC 4954, RFC 3207, RFC 2920, RFC 1870, RFC 6152, RFC 2034,
-//! RFC 3461, RFC 6531.
+//! Standards: RFC 5321, RFC 6409, RFC 4954, RFC 3207, RFC 2920, RFC 1870, RFC 6152, RFC 3030,
+//! RFC 2034, RFC 3461, RFC 6531, RFC 9422.
 #![cfg_attr(
     test,
     allow(
@@ -25,6 +25,7 @@ mod command;
 mod data;
 mod ehlo;
 mod line;
+mod preamble;
 
 pub mod client;
 pub mod dsn;
