@@ -12,6 +12,8 @@ use crate::reply::Positive;
 pub(crate) struct Announcement<'a> {
     pub(crate) hostname: &'a str,
     pub(crate) size_limit: u64,
+    /// RCPT commands that one transaction may have (LIM-01).
+    pub(crate) recipients: u32,
     pub(crate) starttls: bool,
     /// Strongest first; the line is left out if there is none (CAP-03).
     pub(crate) mechanisms: &'a [&'static Mechanism],
@@ -30,7 +32,9 @@ impl Announcement<'_> {
         keyword("PIPELINING", "");
         keyword("SIZE ", &self.size_limit.to_string());
         keyword("8BITMIME", "");
+        keyword("CHUNKING", "");
         keyword("ENHANCEDSTATUSCODES", "");
+        keyword("LIMITS RCPTMAX=", &self.recipients.to_string());
         if self.starttls {
             keyword("STARTTLS", "");
         }
@@ -66,9 +70,9 @@ fn names<'a>(mechanisms: impl Iterator<Item = &'a &'static Mechanism>) -> String
 mod tests {
     use super::*;
 
-    // CAP-01, CAP-03, CAP-05, CAP-10
+    // CAP-01, CAP-03, CAP-05, CAP-10, LIM-01
     #[test]
-    fn cap_01_cap_03_cap_05_cap_10_what_is_announced() {
+    fn cap_01_cap_03_cap_05_cap_10_lim_01_what_is_announced() {
         let render = |announcement: Announcement<'_>| {
             let mut out = Vec::new();
             announcement.render(&mut out);
@@ -77,11 +81,12 @@ mod tests {
         let bare = Announcement {
             hostname: "submit.example.com",
             size_limit: 1000,
+            recipients: 100,
             starttls: false,
             mechanisms: &[],
             auth_equals: true,
         };
-        let expected = "250-submit.example.com\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n";
+        let expected = "250-submit.example.com\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-LIMITS RCPTMAX=100\r\n";
         assert_eq!(render(bare), format!("{expected}250 HELP\r\n"));
 
         let mechanisms = [

@@ -21,6 +21,7 @@
     )
 )]
 
+mod bdat;
 mod command;
 mod data;
 mod ehlo;

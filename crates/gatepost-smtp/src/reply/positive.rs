@@ -39,6 +39,8 @@ positives! {
     RecipientOk = 250 (2 1 5) "Ok";
     /// To DATA.
     StartData = 354 "End data with <CR><LF>.<CR><LF>";
+    /// To BDAT that is not the last one; the number of octets taken follows (RFC 3030 §2).
+    ChunkTaken = 250 (2 0 0) "Ok: ";
     /// After the end of data; the queue's name for the message follows.
     Queued = 250 (2 0 0) "Ok: queued as ";
     /// To RSET and NOOP.
@@ -46,7 +48,7 @@ positives! {
     /// To VRFY (RFC 5321 §3.5.3).
     CannotVerify = 252 (2 1 5) "Cannot verify, but will accept the message and attempt delivery";
     /// To HELP.
-    Help = 214 (2 0 0) "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT";
+    Help = 214 (2 0 0) "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT";
 }
 
 impl Positive {

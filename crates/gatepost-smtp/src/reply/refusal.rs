@@ -156,6 +156,13 @@ refusals! {
     /// DATA after every RCPT was refused (SMTP-16).
     NoValidRecipients "no-valid-recipients" = 554 (5 5 1) "No valid recipients";
 
+    /// BDAT whose size cannot be read: nobody can tell where its chunk ends (BDAT-02).
+    ChunkSyntax "chunk-syntax" = 501 (5 5 4) "Syntax: BDAT octets [LAST], closing connection";
+    /// RCPT or DATA between two chunks (RFC 3030 §2; BDAT-02).
+    ChunksBegun "chunks-begun" = 503 (5 5 1) "Message has begun, need BDAT";
+    /// DATA for a binary message (RFC 3030 §3; BDAT-03).
+    BinaryNeedsChunks "binary-needs-chunks" = 503 (5 5 1) "BODY=BINARYMIME needs BDAT";
+
     // ---- content ----
     /// Larger than the announced SIZE (RFC 1870 §6).
     MessageTooLarge "message-too-large" = 552 (5 3 4) "Message size exceeds fixed limit";
@@ -226,6 +233,7 @@ impl Refusal {
             || matches!(
                 self,
                 Self::StartTlsInjection
+                    | Self::ChunkSyntax
                     | Self::ImplicitTlsExpected
                     | Self::TlsUnexpected
                     | Self::NetworkNotServed

@@ -5,6 +5,8 @@ use gatepost_sasl::{Identity, Mechanism, SecurityLayer};
 use super::response::{is_base64, looks_wrapped};
 use super::sequence::{Access, Channel, Greeted, Standing};
 use super::tally::Patience;
+use super::transaction::Transaction;
+use super::turn::not_read;
 use super::{Greeting, Pending, Request, ServerSession, State};
 use crate::command::{Command, Verb};
 use crate::ehlo::Announcement;
@@ -19,11 +21,13 @@ impl ServerSession {
     /// One command line, without its line end.
     pub(super) fn command(&mut self, line: &[u8]) {
         let wrapped = std::mem::take(&mut self.tally.wrapped_base64);
-        if let Some(refusal) = self.readable(line).err() {
-            return self.fault(Verb::Unknown, refusal);
+        if let Err(refusal) = self.readable(line) {
+            return self.fault(Verb::Unknown, not_read(line, refusal));
         }
         let Command { verb, argument } = Command::parse(line);
-        if verb != Verb::Rcpt && self.tally.command(&self.profile.limits) == Patience::Gone {
+        if !matches!(verb, Verb::Rcpt | Verb::Bdat)
+            && self.tally.command(&self.profile.limits) == Patience::Gone
+        {
             return self.decline(verb, Refusal::TooManyErrors);
         }
         if verb == Verb::Unknown && wrapped && is_base64(line) {
@@ -32,7 +36,10 @@ impl ServerSession {
             self.quirk(Quirk::WrappedBase64);
             return self.decline(verb, Refusal::Base64Wrapped);
         }
-        if let Err(refusal) = self.standing().allows(verb) {
+        // Whatever is said to BDAT, its chunk has to be read first: it looks for itself.
+        if verb != Verb::Bdat
+            && let Err(refusal) = self.standing().allows(verb)
+        {
             if verb == Verb::Auth {
                 self.notice_exposed_password(argument);
             }
@@ -60,6 +67,7 @@ impl ServerSession {
             Verb::Mail => self.mail(argument),
             Verb::Rcpt => self.rcpt(argument),
             Verb::Data => self.data(argument),
+            Verb::Bdat => self.bdat(argument),
             Verb::Auth => self.auth(argument, length),
             Verb::Ehlo => self.introduce(Verb::Ehlo, argument),
             Verb::Helo => self.introduce(Verb::Helo, argument),
@@ -128,6 +136,7 @@ impl ServerSession {
         let announcement = Announcement {
             hostname: &self.profile.hostname,
             size_limit: self.profile.size_limit,
+            recipients: self.profile.limits.recipients,
             starttls: self.standing().allows(Verb::StartTls).is_ok(),
             mechanisms: if hidden { &[] } else { &self.offered },
             auth_equals: self.profile.quirks.contains(Quirk::AuthEqualsLine),
@@ -155,7 +164,7 @@ impl ServerSession {
                 None => Access::Open,
             },
             auth_after_helo: self.profile.quirks.contains(Quirk::AuthAfterHelo),
-            transaction: self.transaction,
+            transaction: self.transaction.as_ref().map(Transaction::stage),
         }
     }
 

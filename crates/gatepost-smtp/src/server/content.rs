@@ -1,7 +1,8 @@
 //! The message on its way from the decoder to the draft.
 //!
 //! States: in the header section, which is kept until it is complete; in the body, which is passed
-//! on as it comes; discarding, when the message is refused but not yet at its end.
+//! on as it comes; discarding, when the message is refused but not yet at its end. How the octets
+//! come, behind DATA or behind BDAT, makes no difference to what is done with them.
 //!
 //! The header section ends at the first empty line, or before the first line that can be no header
 //! field; such a line begins the body, as if an empty line stood before it (SUBM-10).
@@ -9,12 +10,14 @@
 use memchr::memchr;
 
 use super::Profile;
+use crate::bdat::{Chunk, ChunkDecoder};
+use crate::command::Verb;
 use crate::data::{BareLineEnds, DataDecoder, Decoded, EndOfData};
 use crate::reply::Refusal;
 
 /// One message on its way.
 pub(super) struct Content {
-    decoder: DataDecoder,
+    source: Source,
     phase: Phase,
     /// Decoded octets that nobody has taken yet.
     decoded: Vec<u8>,
@@ -22,6 +25,12 @@ pub(super) struct Content {
     size: u64,
     size_limit: u64,
     ended: bool,
+}
+
+/// How the octets come.
+enum Source {
+    Data(DataDecoder),
+    Chunks(ChunkDecoder),
 }
 
 enum Phase {
@@ -34,6 +43,8 @@ enum Phase {
 pub(super) enum Progress {
     /// Nothing: more octets are needed.
     Waiting,
+    /// The chunk, of this many octets, is over, and another one is needed.
+    ChunkTaken(u64),
     /// Ask about the header section. What follows waits for the answer.
     Headers { headers: Vec<u8>, has_body: bool },
     /// Pass these octets on.
@@ -45,9 +56,28 @@ pub(super) enum Progress {
 }
 
 impl Content {
-    pub(super) fn new(profile: &Profile, line_feed_end: bool) -> Self {
+    /// Behind DATA.
+    pub(super) fn data(profile: &Profile, line_feed_end: bool) -> Self {
+        Self::new(profile, Source::Data(DataDecoder::new(line_feed_end)))
+    }
+
+    /// Behind the first BDAT.
+    pub(super) fn chunks(profile: &Profile, chunk: Chunk, binary: bool) -> Self {
+        let mut content = Self::new(profile, Source::Chunks(ChunkDecoder::new(chunk, binary)));
+        content.end_if_last();
+        content
+    }
+
+    /// A chunk that is read only to be thrown away (BDAT-01).
+    pub(super) fn unwanted(profile: &Profile, chunk: Chunk, refusal: Refusal) -> Self {
+        let mut content = Self::chunks(profile, chunk, true);
+        content.discard(refusal);
+        content
+    }
+
+    fn new(profile: &Profile, source: Source) -> Self {
         Self {
-            decoder: DataDecoder::new(line_feed_end),
+            source,
             phase: Phase::Headers(HeaderSection::new(profile.limits.headers)),
             decoded: Vec::new(),
             size: 0,
@@ -56,25 +86,89 @@ impl Content {
         }
     }
 
+    /// The next BDAT.
+    pub(super) fn next_chunk(&mut self, chunk: Chunk) {
+        if let Source::Chunks(decoder) = &mut self.source {
+            decoder.begin(chunk);
+            self.end_if_last();
+        }
+    }
+
+    /// The message with this chunk would be larger than announced (BDAT-05).
+    pub(super) fn has_no_room_for(&self, chunk: Chunk) -> bool {
+        match &self.source {
+            Source::Data(_) => false,
+            Source::Chunks(decoder) => {
+                decoder.announced().saturating_add(chunk.octets) > self.size_limit
+            }
+        }
+    }
+
+    /// The command the message came behind.
+    pub(super) fn verb(&self) -> Verb {
+        match self.source {
+            Source::Data(_) => Verb::Data,
+            Source::Chunks(_) => Verb::Bdat,
+        }
+    }
+
     pub(super) fn decode(&mut self, octets: &[u8]) -> (usize, Option<EndOfData>) {
         let before = self.decoded.len();
-        let Decoded { used, end } = self.decoder.decode(octets, &mut self.decoded);
+        let (used, end) = match &mut self.source {
+            Source::Data(decoder) => {
+                let Decoded { used, end } = decoder.decode(octets, &mut self.decoded);
+                self.ended = end.is_some();
+                (used, end)
+            }
+            Source::Chunks(decoder) => (decoder.decode(octets, &mut self.decoded), None),
+        };
+        self.count(before);
+        self.end_if_last();
+        (used, end)
+    }
+
+    /// The last chunk may be over, if it has no octets even before the first one.
+    fn end_if_last(&mut self) {
+        if let Source::Chunks(decoder) = &mut self.source
+            && decoder.is_over()
+            && decoder.chunk().last
+            && !self.ended
+        {
+            let before = self.decoded.len();
+            decoder.finish(&mut self.decoded);
+            self.ended = true;
+            self.count(before);
+        }
+    }
+
+    /// Counts what was decoded behind `before`.
+    fn count(&mut self, before: usize) {
         let added = self.decoded.len() - before;
         // Widening: a usize always fits.
         self.size = self.size.saturating_add(added as u64);
-        self.ended = end.is_some();
-        (used, end)
     }
 
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    pub(super) fn has_bare_line_ends(&self) -> bool {
-        self.decoder.bare_line_ends() == BareLineEnds::Met
+    /// Nothing more comes before the next command.
+    fn is_over(&self) -> bool {
+        match &self.source {
+            Source::Data(_) => self.ended,
+            Source::Chunks(decoder) => decoder.is_over(),
+        }
     }
 
-    /// From here on the rest of the message is thrown away.
+    pub(super) fn has_bare_line_ends(&self) -> bool {
+        let bare = match &self.source {
+            Source::Data(decoder) => decoder.bare_line_ends(),
+            Source::Chunks(decoder) => decoder.bare_line_ends(),
+        };
+        bare == BareLineEnds::Met
+    }
+
+    /// From here on the rest of the message, or of the chunk, is thrown away.
     pub(super) fn discard(&mut self, refusal: Refusal) {
         self.phase = Phase::Discarding(refusal);
     }
@@ -82,15 +176,24 @@ impl Content {
     pub(super) fn progress(&mut self) -> Progress {
         let decoded = std::mem::take(&mut self.decoded);
         match &mut self.phase {
-            Phase::Discarding(refusal) if self.ended => Progress::Ended(Some(*refusal)),
-            Phase::Discarding(_) => Progress::Waiting,
+            Phase::Discarding(refusal) => {
+                let refusal = *refusal;
+                if self.is_over() {
+                    Progress::Ended(Some(refusal))
+                } else {
+                    Progress::Waiting
+                }
+            }
             _ if self.size > self.size_limit => self.refused(Refusal::MessageTooLarge),
             Phase::Body if !decoded.is_empty() => Progress::Body(decoded),
             Phase::Body if self.ended => Progress::Ended(None),
-            Phase::Body => Progress::Waiting,
+            Phase::Body => self.waiting(),
             Phase::Headers(section) => match section.take(decoded, self.ended) {
-                Section::Partial => Progress::Waiting,
+                Section::Partial => self.waiting(),
                 Section::TooLarge => self.refused(Refusal::HeadersTooLarge),
+                Section::Complete { headers, .. } if self.is_unclear(&headers) => {
+                    self.refused(Refusal::MessageMalformed)
+                }
                 Section::Complete { headers, body } => {
                     self.phase = Phase::Body;
                     let has_body = body.is_some();
@@ -101,15 +204,42 @@ impl Content {
         }
     }
 
+    fn waiting(&self) -> Progress {
+        match &self.source {
+            Source::Chunks(decoder) if decoder.is_over() => {
+                Progress::ChunkTaken(decoder.chunk().octets)
+            }
+            _ => Progress::Waiting,
+        }
+    }
+
+    /// Line ends in the header section of a binary message are not repaired, and what one reader
+    /// takes for a line end, another one does not: such a section is refused.
+    fn is_unclear(&self, headers: &[u8]) -> bool {
+        let binary = matches!(&self.source, Source::Chunks(decoder) if decoder.is_binary());
+        binary && has_bare_line_end(headers)
+    }
+
     /// A message that is over already is refused at once, another one at its end.
     fn refused(&mut self, refusal: Refusal) -> Progress {
         self.phase = Phase::Discarding(refusal);
-        if self.ended {
+        if self.is_over() {
             Progress::Ended(Some(refusal))
         } else {
             Progress::Refused(refusal)
         }
     }
+}
+
+fn has_bare_line_end(octets: &[u8]) -> bool {
+    let mut behind_cr = false;
+    for &octet in octets {
+        if behind_cr != (octet == b'\n') {
+            return true;
+        }
+        behind_cr = octet == b'\r';
+    }
+    behind_cr
 }
 
 /// Collects header lines until the section is complete.

@@ -21,7 +21,7 @@
 //!
 //! - At most one request is outstanding, and input waits for its answer: replies stay in order (RFC
 //!   2920 §3.2).
-//! - `250` behind DATA is written only in answer to [`Answer::Committed`].
+//! - `250` behind DATA, or behind the last BDAT, is written only in answer to [`Answer::Committed`].
 //! - Every refusal ends in its short id and is reported by exactly one event; so is every end of an
 //!   exchange.
 //! - TLS, and a SASL security layer, begin with empty buffers and nothing remembered.
@@ -33,7 +33,7 @@
 //! gets 421; a directory or storage that is down becomes 454 or 451; a broken security layer ends
 //! the session without a word.
 //!
-//! Standards: RFC 5321, RFC 6409, RFC 4954, RFC 3207, RFC 2920, RFC 2034.
+//! Standards: RFC 5321, RFC 6409, RFC 4954, RFC 3207, RFC 2920, RFC 2034, RFC 3030.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -41,12 +41,14 @@ use std::time::Instant;
 
 use gatepost_sasl::{AwaitAnswer, Identity, Mechanism};
 
+use crate::command::Verb;
 use crate::reply::{Positive, Refusal};
 use crate::short_id::SessionId;
 use crate::tls_facts::TlsFacts;
 use crate::trace::Protocol;
 
 mod auth;
+mod chunking;
 mod commands;
 mod content;
 mod event;
@@ -70,7 +72,7 @@ use auth::{Exchange, Expected};
 use content::Content;
 use offer::Opening;
 use tally::Tally;
-use transaction::Transaction;
+use transaction::{Form, MessageKind, Transaction};
 use wire::Wire;
 
 /// Octets of pipelined input that may wait for an answer before the driver is asked to stop
@@ -133,11 +135,12 @@ enum Pending {
     Hello(Greeting),
     Begin(Opening),
     Verdict(Exchange, Box<dyn AwaitAnswer>),
-    Mail { smtputf8: bool },
+    Mail(MessageKind),
     Rcpt,
-    Content,
+    Content(Form),
     Headers(Box<Content>),
-    Commit,
+    /// The command that the message came behind.
+    Commit(Verb),
 }
 
 impl ServerSession {
@@ -220,7 +223,7 @@ impl ServerSession {
             }
             State::Content(_) => Some(self.since + limits.data_block),
             // A commit that was given up here might still become durable: the queue alone decides.
-            State::Asking(_, Pending::Commit)
+            State::Asking(_, Pending::Commit(_))
             | State::StartTls { .. }
             | State::AwaitingTls
             | State::Closed => None,

@@ -8,7 +8,7 @@
 use crate::command::Verb;
 use crate::reply::Refusal;
 use crate::server::TlsPolicy;
-use crate::server::transaction::Transaction;
+use crate::server::transaction::Stage;
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Standing {
     pub(super) access: Access,
     /// AUTH is possible after HELO (LEG-12).
     pub(super) auth_after_helo: bool,
-    pub(super) transaction: Option<Transaction>,
+    pub(super) transaction: Option<Stage>,
 }
 
 /// What protects the channel.
@@ -71,8 +71,9 @@ impl Standing {
             Verb::Auth => self.auth(),
             Verb::Vrfy => self.identified(),
             Verb::Mail => self.mail(),
-            Verb::Rcpt => self.identified().and(self.in_transaction().map(|_| ())),
+            Verb::Rcpt => self.rcpt(),
             Verb::Data => self.data(),
+            Verb::Bdat => self.message().map(|_| ()),
         }
     }
 
@@ -108,12 +109,29 @@ impl Standing {
         }
     }
 
-    /// SMTP-16.
-    fn data(&self) -> Result<(), Refusal> {
+    fn rcpt(&self) -> Result<(), Refusal> {
+        self.identified()?;
         match self.in_transaction()? {
-            Transaction { accepted: 1.., .. } => Ok(()),
-            Transaction { tried: 0, .. } => Err(Refusal::RecipientRequired),
-            Transaction { .. } => Err(Refusal::NoValidRecipients),
+            Stage { chunking: true, .. } => Err(Refusal::ChunksBegun),
+            Stage { .. } => Ok(()),
+        }
+    }
+
+    /// BDAT-02, BDAT-03.
+    fn data(&self) -> Result<(), Refusal> {
+        match self.message()? {
+            Stage { chunking: true, .. } => Err(Refusal::ChunksBegun),
+            stage if stage.kind.binary => Err(Refusal::BinaryNeedsChunks),
+            Stage { .. } => Ok(()),
+        }
+    }
+
+    /// SMTP-16.
+    fn message(&self) -> Result<Stage, Refusal> {
+        match self.in_transaction()? {
+            stage @ Stage { accepted: 1.., .. } => Ok(stage),
+            Stage { tried: 0, .. } => Err(Refusal::RecipientRequired),
+            Stage { .. } => Err(Refusal::NoValidRecipients),
         }
     }
 
@@ -124,7 +142,7 @@ impl Standing {
         }
     }
 
-    fn in_transaction(&self) -> Result<Transaction, Refusal> {
+    fn in_transaction(&self) -> Result<Stage, Refusal> {
         self.transaction.ok_or(Refusal::MailRequired)
     }
 }
@@ -146,10 +164,10 @@ mod tests {
 
     fn with(tried: u32, accepted: u32) -> Standing {
         Standing {
-            transaction: Some(Transaction {
+            transaction: Some(Stage {
                 tried,
                 accepted,
-                smtputf8: false,
+                ..Stage::default()
             }),
             ..submission()
         }

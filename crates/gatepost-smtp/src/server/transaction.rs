@@ -1,11 +1,8 @@
-//! MAIL, RCPT, DATA and the end of the message.
+//! MAIL, RCPT, DATA and the end of the message. BDAT has a file of its own.
 //!
 //! The transaction is a value: it begins when the program has agreed to MAIL and is taken out of
 //! the session at the end of data, whatever the end. There is one exit, [`ServerSession::reset`],
 //! so that no envelope survives a refusal (T-02).
-//!
-//! BDAT will enter [`State::Content`] by another decoder; nothing else here depends on how the
-//! octets came.
 //!
 //! Standards: RFC 5321 §3.3 and §4.1.1, RFC 1870, RFC 6409 §4 to §6, RFC 6531 §3.
 
@@ -13,21 +10,72 @@ use std::borrow::Cow;
 
 use super::content::{Content, Progress};
 use super::{Output, Pending, Request, ServerSession, SessionEvent, State};
+use crate::bdat::Chunk;
 use crate::command::{Verb, behind_keyword};
 use crate::data::EndOfData;
-use crate::params::{MailParams, RcptParams};
+use crate::params::{Body, MailParams, RcptParams};
 use crate::path::{Address, AddressFault, ForwardPath, ReversePath, split_argument};
 use crate::quirk::{Quirk, QuirkSet};
 use crate::reply::{Positive, Refusal};
 use crate::server::EolPolicy;
 
 /// A transaction in the making. The program holds the envelope.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Transaction {
-    pub(super) tried: u32,
-    pub(super) accepted: u32,
-    /// MAIL had SMTPUTF8 (RFC 6531).
+    kind: MessageKind,
+    tried: u32,
+    accepted: u32,
+    /// The message, between two of its chunks.
+    pub(super) content: Option<Box<Content>>,
+}
+
+/// What MAIL has said of the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MessageKind {
+    /// Addresses and headers may be UTF-8 (RFC 6531).
     pub(super) smtputf8: bool,
+    /// Its body need not be lines (RFC 3030 §3).
+    pub(super) binary: bool,
+}
+
+impl MessageKind {
+    fn of(params: &MailParams) -> Self {
+        Self {
+            smtputf8: params.smtputf8,
+            binary: params.body == Some(Body::BinaryMime),
+        }
+    }
+}
+
+/// How far a transaction has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stage {
+    /// RCPT commands.
+    pub(super) tried: u32,
+    /// Those of them that were accepted.
+    pub(super) accepted: u32,
+    pub(super) kind: MessageKind,
+    /// A chunk of the message was taken.
+    pub(super) chunking: bool,
+}
+
+impl Transaction {
+    pub(super) fn stage(&self) -> Stage {
+        Stage {
+            tried: self.tried,
+            accepted: self.accepted,
+            kind: self.kind,
+            chunking: self.content.is_some(),
+        }
+    }
+}
+
+/// How a message is about to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Behind DATA, up to its end mark.
+    Data,
+    /// Behind BDAT, in chunks of which this is the first.
+    Chunks(Chunk),
 }
 
 impl ServerSession {
@@ -37,12 +85,12 @@ impl ServerSession {
         match self.parse_mail(argument, &mut quirks) {
             Ok((reverse_path, params)) => {
                 self.quirks(quirks);
-                let smtputf8 = params.smtputf8;
+                let kind = MessageKind::of(&params);
                 let request = Request::Mail {
                     reverse_path,
                     params,
                 };
-                self.ask(request, Pending::Mail { smtputf8 });
+                self.ask(request, Pending::Mail(kind));
             }
             Err(refusal) => self.fault(Verb::Mail, refusal),
         }
@@ -109,7 +157,8 @@ impl ServerSession {
         )?;
         self.parameters_allowed(parts.params)?;
         *quirks = parts.quirks;
-        let smtputf8 = self.transaction.is_some_and(|open| open.smtputf8);
+        let open = self.transaction.as_ref();
+        let smtputf8 = open.is_some_and(|open| open.kind.smtputf8);
         let params = RcptParams::parse(parts.params, smtputf8, quirks)?;
         match fit_for(smtputf8, garbled, Some(forward_path.address())) {
             Fit::Yes => {}
@@ -138,10 +187,12 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn mail_accepted(&mut self, smtputf8: bool) {
+    pub(super) fn mail_accepted(&mut self, kind: MessageKind) {
         self.transaction = Some(Transaction {
-            smtputf8,
-            ..Transaction::default()
+            kind,
+            tried: 0,
+            accepted: 0,
+            content: None,
         });
         self.approve(Positive::SenderOk, "");
     }
@@ -156,17 +207,32 @@ impl ServerSession {
     /// `DATA`
     pub(super) fn data(&mut self, argument: &[u8]) {
         if argument.is_empty() {
-            self.ask(Request::Content, Pending::Content);
+            self.ask(Request::Content, Pending::Content(Form::Data));
         } else {
             self.fault(Verb::Data, Refusal::ArgumentSyntax);
         }
     }
 
     /// The program has a draft.
-    pub(super) fn content_begins(&mut self) {
-        self.approve(Positive::StartData, "");
-        let line_feed_end = self.profile.quirks.contains(Quirk::LineFeedEndOfData);
-        self.state = State::Content(Box::new(Content::new(&self.profile, line_feed_end)));
+    pub(super) fn content_begins(&mut self, form: Form) {
+        match form {
+            Form::Data => {
+                self.approve(Positive::StartData, "");
+                let line_feed_end = self.profile.quirks.contains(Quirk::LineFeedEndOfData);
+                let content = Content::data(&self.profile, line_feed_end);
+                self.state = State::Content(Box::new(content));
+            }
+            Form::Chunks(chunk) => self.first_chunk(chunk),
+        }
+    }
+
+    /// The program has no draft.
+    pub(super) fn content_impossible(&mut self, form: Form, refusal: Refusal) {
+        self.reset();
+        match form {
+            Form::Data => self.decline(Verb::Data, refusal),
+            Form::Chunks(chunk) => self.swallow(chunk, refusal),
+        }
     }
 
     /// Octets of the message. Returns how many are done with.
@@ -183,6 +249,7 @@ impl ServerSession {
     pub(super) fn content_goes_on(&mut self, mut content: Box<Content>) {
         match content.progress() {
             Progress::Waiting => self.state = State::Content(content),
+            Progress::ChunkTaken(octets) => self.chunk_taken(content, octets),
             Progress::Headers { headers, has_body } => {
                 self.ask(
                     Request::Headers { headers, has_body },
@@ -190,7 +257,7 @@ impl ServerSession {
                 );
             }
             Progress::Body(octets) => {
-                self.outputs.push_back(Output::Body(octets));
+                self.pass_on(octets);
                 self.content_goes_on(content);
             }
             Progress::Refused(refusal) => {
@@ -199,12 +266,20 @@ impl ServerSession {
             }
             Progress::Ended(None) if self.normalizes() || !content.has_bare_line_ends() => {
                 self.transaction = None;
-                self.ask(Request::Commit, Pending::Commit);
+                self.ask(Request::Commit, Pending::Commit(content.verb()));
             }
             Progress::Ended(refusal) => {
                 self.reset();
-                self.decline(Verb::Data, refusal.unwrap_or(Refusal::BareLineEnd));
+                self.decline(content.verb(), refusal.unwrap_or(Refusal::BareLineEnd));
             }
+        }
+    }
+
+    /// Octets of the body; those of many small chunks go together.
+    fn pass_on(&mut self, octets: Vec<u8>) {
+        match self.outputs.back_mut() {
+            Some(Output::Body(before)) => before.extend(octets),
+            _ => self.outputs.push_back(Output::Body(octets)),
         }
     }
 

@@ -113,18 +113,13 @@ impl ServerSession {
                 octets: self.auth_line_limit(exchange.mechanism),
                 refusal: Refusal::AuthLineTooLong,
             },
-            _ if octets
-                .get(..4)
-                .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH")) =>
-            {
-                LineLimit {
-                    octets: limits.long_auth_line,
-                    refusal: Refusal::AuthLineTooLong,
-                }
-            }
+            _ if begins_with(octets, b"AUTH") => LineLimit {
+                octets: limits.long_auth_line,
+                refusal: Refusal::AuthLineTooLong,
+            },
             _ => LineLimit {
                 octets: limits.command_line,
-                refusal: Refusal::LineTooLong,
+                refusal: not_read(octets, Refusal::LineTooLong),
             },
         }
     }
@@ -141,7 +136,7 @@ impl ServerSession {
     fn complete_line(&mut self, state: State, content: &[u8], ending: LineEnd) {
         if ending == LineEnd::Lf {
             if !self.profile.quirks.contains(Quirk::BareLineFeed) {
-                return self.unreadable(state, Refusal::BareLineFeed);
+                return self.unreadable(state, not_read(content, Refusal::BareLineFeed));
             }
             self.quirk(Quirk::BareLineFeed);
         }
@@ -213,11 +208,11 @@ impl ServerSession {
             (Pending::Verdict(exchange, state), Answer::Sasl(answer)) => {
                 self.step(exchange, state.answer(answer));
             }
-            (Pending::Mail { smtputf8 }, Answer::Proceed) => self.mail_accepted(smtputf8),
+            (Pending::Mail(kind), Answer::Proceed) => self.mail_accepted(kind),
             (Pending::Rcpt, Answer::Proceed) => self.rcpt_accepted(),
-            (Pending::Content, Answer::Proceed) => self.content_begins(),
+            (Pending::Content(form), Answer::Proceed) => self.content_begins(form),
             (Pending::Headers(content), Answer::Proceed) => self.content_goes_on(content),
-            (Pending::Commit, Answer::Committed { id }) => self.committed(&id),
+            (Pending::Commit(_), Answer::Committed { id }) => self.committed(&id),
             (pending, Answer::Refuse(refusal)) => self.not_granted(pending, refusal),
             (pending, _) => self.not_decided(pending),
         }
@@ -229,14 +224,11 @@ impl ServerSession {
             Pending::Hello(_) => self.decline(Verb::Ehlo, refusal),
             Pending::Begin(_) => self.decline(Verb::Auth, refusal),
             Pending::Verdict(exchange, _) => self.lost(&exchange, refusal),
-            Pending::Mail { .. } => self.decline(Verb::Mail, refusal),
+            Pending::Mail(_) => self.decline(Verb::Mail, refusal),
             Pending::Rcpt => self.decline(Verb::Rcpt, refusal),
-            Pending::Content => {
-                self.reset();
-                self.decline(Verb::Data, refusal);
-            }
+            Pending::Content(form) => self.content_impossible(form, refusal),
             Pending::Headers(content) => self.content_refused(content, refusal),
-            Pending::Commit => self.decline(Verb::Data, refusal),
+            Pending::Commit(verb) => self.decline(verb, refusal),
         }
     }
 
@@ -295,7 +287,7 @@ impl ServerSession {
     /// here waits for.
     fn has_nothing_to_wait_for(&self) -> bool {
         match &self.state {
-            State::Asking(_, Pending::Commit) | State::Closed => false,
+            State::Asking(_, Pending::Commit(_)) | State::Closed => false,
             // LEG-17: the message is complete.
             State::Asking(_, Pending::Headers(content)) if content.has_ended() => false,
             State::Asking(..) => self.wire.waiting() == 0,
@@ -326,4 +318,19 @@ impl ServerSession {
             None,
         );
     }
+}
+
+/// What is said to a line that is not read: behind BDAT nobody can tell what is command and what is
+/// chunk then (BDAT-02).
+pub(super) fn not_read(line: &[u8], refusal: Refusal) -> Refusal {
+    if begins_with(line, b"BDAT") {
+        Refusal::ChunkSyntax
+    } else {
+        refusal
+    }
+}
+
+fn begins_with(line: &[u8], verb: &[u8]) -> bool {
+    let word = line.trim_ascii_start().get(..verb.len());
+    word.is_some_and(|word| word.eq_ignore_ascii_case(verb))
 }

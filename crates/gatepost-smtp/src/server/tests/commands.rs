@@ -8,8 +8,8 @@ fn cap_10_what_ehlo_announces() {
     let mut driver = Driver::tls();
     assert_eq!(
         driver.say("EHLO client.example.com"),
-        "250-mail.example.com\n250-PIPELINING\n250-SIZE 67108864\n250-8BITMIME\n250-ENHANCEDSTATUSCODES\n\
-         250-AUTH CRAM-MD5 PLAIN LOGIN\n250 HELP\n"
+        "250-mail.example.com\n250-PIPELINING\n250-SIZE 67108864\n250-8BITMIME\n250-CHUNKING\n250-ENHANCEDSTATUSCODES\n\
+         250-LIMITS RCPTMAX=1000\n250-AUTH CRAM-MD5 PLAIN LOGIN\n250 HELP\n"
     );
     let facts = driver.session.greeting_facts();
     assert_eq!(
@@ -64,7 +64,7 @@ fn simple_commands() {
         ("RSET", "250 2.0.0 Ok\n"),
         (
             "HELP",
-            "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\n",
+            "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n",
         ),
         (
             "VRFY fred",
@@ -73,7 +73,7 @@ fn simple_commands() {
         ("EXPN list", "502 5.5.1 Command not implemented [S.1]\n"),
         ("ETRN x", "502 5.5.1 Command not implemented [S.2]\n"),
         ("TURN", "502 5.5.1 Command not implemented [S.3]\n"),
-        ("BDAT 0 LAST", "502 5.5.1 Command not implemented [S.4]\n"),
+        ("ATRN", "502 5.5.1 Command not implemented [S.4]\n"),
         ("", "500 5.5.2 Empty command line [S.5]\n"),
         ("FOO", "500 5.5.1 Command not recognized [S.6]\n"),
         ("STARTTLS", "503 5.5.1 STARTTLS not possible now [S.7]\n"),
