@@ -9,7 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::resolved::{
-    Config, Listener, ListenerProfile, Route, RouteAction, RouteMatch, RouteTls, Smarthost, TlsMode,
+    Config, Listener, ListenerProfile, QUEUE_SEGMENT_OCTETS, Route, RouteAction, RouteMatch,
+    RouteTls, Smarthost, TlsMode,
 };
 
 /// One remark: what, and what to do about it.
@@ -37,6 +38,7 @@ pub fn advice(config: &Config) -> Vec<Advice> {
     notes.routes(config);
     notes.times(config);
     notes.files(config);
+    notes.space(config);
     notes.0
 }
 
@@ -195,6 +197,28 @@ impl Notes {
                 self.readable("route.auth.password_file", &auth.password_file);
                 self.private("route.auth.password_file", &auth.password_file);
             }
+        }
+    }
+
+    /// The queue takes room a segment at a time: one to write in, and the next before that one is full.
+    fn space(&mut self, config: &Config) {
+        let data = config.data.as_path();
+        let room = data
+            .ancestors()
+            .find_map(|place| rustix::fs::statvfs(place).ok());
+        let Some(free) = room.map(|room| room.f_bavail.saturating_mul(room.f_frsize)) else {
+            return;
+        };
+        if free < 2 * QUEUE_SEGMENT_OCTETS {
+            self.add(
+                format!(
+                    "data: the disk of {} has {} MiB free, and the queue grows by {} MiB at a time",
+                    data.display(),
+                    free >> 20,
+                    QUEUE_SEGMENT_OCTETS >> 20
+                ),
+                "all mail is refused with 452 when the next piece does not fit: make room, or use another disk",
+            );
         }
     }
 

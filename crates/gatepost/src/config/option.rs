@@ -128,7 +128,7 @@ use Absent::{Nothing, Refused, Value};
 #[rustfmt::skip] // one row per option reads as the table it is
 pub static OPTIONS: &[ConfigOption] = &[
     option("", "hostname", Kind::Text, Refused, "\"submit.example.com\"", "The name of this server: in its greeting, in Received fields, in message ids. Its certificate should be for this name."),
-    option("", "data", Kind::Path, Refused, "\"/var/lib/gatepost\"", "Directory of accounts, queue and keys. Only the user that runs Gatepost should be able to read it."),
+    option("", "data", Kind::Path, Refused, "\"/var/lib/gatepost\"", "Directory of accounts, queue and keys. Only the user that runs Gatepost should be able to read it. The queue grows by 64 MiB at a time."),
     option("", "http", Kind::Address, Nothing, "\"127.0.0.1:2580\"", "Loopback address of the web pages, the API, /healthz and /metrics. Off when absent."),
     option("", "listener", Kind::Tables, Refused, "", "An address to accept submission on. At least one."),
     option("", "tls", Kind::Table, Nothing, "", "Certificate and key. Required as soon as one listener uses TLS."),

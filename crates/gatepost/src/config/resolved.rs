@@ -12,6 +12,9 @@ use gatepost_smtp::quirk::Quirk;
 use crate::config::network::Network;
 use crate::config::pattern::Pattern;
 
+/// Octets that the queue takes from the disk at a time. Large enough that making a segment is rare, small enough for a small machine.
+pub const QUEUE_SEGMENT_OCTETS: u64 = 64 << 20;
+
 /// Everything the program needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::option::OPTIONS;
 use super::resolved::{Config, ListenerProfile, RouteAction, RouteTls, TlsMode};
 use super::{check, parse};
 
@@ -206,6 +207,7 @@ fn a_wrong_password_in_the_file_is_not_shown_back() {
 const FOOLISH_FILES: &[(&str, &str, &str)] = &[
     ("submit.example.com", "submit", "hostname: submit is not fully qualified"),
     ("/var/lib/gatepost", "/tmp/gatepost", "does not survive a restart"),
+    ("/var/lib/gatepost", "/proc/gatepost", "has 0 MiB free, and the queue grows by 64 MiB"),
     ("tls = \"starttls\"", "tls = \"none\"", "only mechanisms that hide the password"),
     ("tls = \"starttls\"", "tls = \"starttls-optional\"", "lets mail pass in clear text"),
     ("tls = \"implicit\"", "tls = \"starttls\"", "expect implicit TLS on port 465"),
@@ -231,5 +233,10 @@ fn legal_but_foolish_settings_draw_advice() {
             told.iter().any(|text| text.contains(what)),
             "{to}: {told:?}"
         );
+        for text in told {
+            // An option as the manual has it; a listener has its name behind.
+            let named = text.split([':', ' ']).next().unwrap();
+            assert!(OPTIONS.iter().any(|it| it.path() == named), "{text}");
+        }
     }
 }

@@ -47,6 +47,7 @@ use super::entry::{Moment, RecipientOutcome, RecipientState};
 use super::envelope;
 use super::id::{IdSource, QueueId};
 use super::storage::{Area, Storage, StoredFile};
+use crate::config::resolved::QUEUE_SEGMENT_OCTETS;
 
 pub use self::recovery::{Damage, DamageKind, RecoveryReport};
 
@@ -71,7 +72,7 @@ impl Default for SpoolOptions {
     fn default() -> Self {
         Self {
             shard: 0,
-            segment_octets: 64 << 20,
+            segment_octets: QUEUE_SEGMENT_OCTETS,
             longest_delay: Duration::from_secs(60 * 60),
             pause_after_drop: Duration::from_secs(60),
             wall_clock: SystemTime::now,
