@@ -177,7 +177,7 @@ fn conclusion() -> Vec<Block> {
         ),
         term(
             "/var/lib/gatepost",
-            "The data directory of packaged systems: accounts, queue, keys and the control socket, readable by the user `gatepost` alone. Run commands that name the configuration file as that user.",
+            "The data directory of packaged systems: accounts, queue, keys and the control socket, readable by the user `gatepost` alone. Commands that name the configuration file are for that user and for root.",
         ),
         Block::Section("Standards".into()),
         Block::Text(Line::plain(
