@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use gatepost_sasl::{ClientAnswer, Secret};
 use gatepost_smtp::TlsFacts;
 use gatepost_smtp::client::{
-    ClientCommand, ClientFailure, ClientInput, ClientOutput, ClientSession, Completed, Stage,
+    ClientCommand, ClientFailure, ClientInput, ClientOutput, ClientSession, Completed, QuestionId,
+    Stage,
 };
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -72,7 +73,7 @@ pub(crate) struct Driver {
     trace: Option<Trace>,
 }
 
-type Answering = Pin<Box<dyn Future<Output = ClientAnswer> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = (QuestionId, ClientAnswer)> + Send>>;
 
 impl Driver {
     pub(crate) fn new(
@@ -180,8 +181,12 @@ impl Driver {
             while let Some(output) = self.session.poll() {
                 match output {
                     ClientOutput::StartTls => self.start_tls().await?,
-                    ClientOutput::Ask(question) => {
-                        answering = Some(Box::pin(answer(question, password.cloned())));
+                    ClientOutput::Ask(id, question) => {
+                        let password = password.cloned();
+                        answering =
+                            Some(Box::pin(
+                                async move { (id, answer(question, password).await) },
+                            ));
                     }
                     ClientOutput::WantContent => {
                         feeding = true;
@@ -239,9 +244,9 @@ impl Driver {
         let (stream, output) = (&mut self.stream, self.session.pending_output());
         let turn = tokio::select! {
             biased;
-            answer = answered(answering) => {
+            (id, answer) = answered(answering) => {
                 *answering = None;
-                return self.session.handle(ClientInput::Answer(answer), Instant::now());
+                return self.session.handle(ClientInput::Answer(id, answer), Instant::now());
             }
             () = expired(deadline) => return self.session.handle(ClientInput::Tick, Instant::now()),
             turn = poll_fn(|cx| stream.poll_turn(cx, &mut input, output)) => turn,
@@ -287,7 +292,7 @@ impl Driver {
     }
 }
 
-async fn answered(answering: &mut Option<Answering>) -> ClientAnswer {
+async fn answered(answering: &mut Option<Answering>) -> (QuestionId, ClientAnswer) {
     match answering {
         Some(answer) => answer.await,
         None => pending().await,

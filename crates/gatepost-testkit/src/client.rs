@@ -10,7 +10,7 @@ use std::time::Duration;
 use gatepost_sasl::{ClientAnswer, ClientQuestion, Secret};
 use gatepost_smtp::client::{
     Authentication, ClientCommand, ClientFailure, ClientInput, ClientOutput, ClientProfile,
-    ClientSession, Completed, Envelope, HelloName, MechanismChoice, StartTlsUse,
+    ClientSession, Completed, Envelope, HelloName, MechanismChoice, QuestionId, StartTlsUse,
 };
 use gatepost_smtp::{ForwardPath, ReversePath, TlsFacts};
 
@@ -63,7 +63,7 @@ pub struct ClientBench {
     /// Questions wait for [`Self::answer`].
     pub slow: bool,
     /// The question that waits.
-    pub asked: Option<ClientQuestion>,
+    pub asked: Option<(QuestionId, ClientQuestion)>,
     /// How each thing ended: connecting, then the commands.
     pub ends: Vec<Result<Completed, ClientFailure>>,
     /// A handshake is due.
@@ -123,9 +123,9 @@ impl ClientBench {
 
     /// Has the user answer the question that waits.
     pub fn answer(&mut self) {
-        if let Some(question) = self.asked.take() {
+        if let Some((id, question)) = self.asked.take() {
             let answer = self.user.answer(&question);
-            self.handle(ClientInput::Answer(answer));
+            self.handle(ClientInput::Answer(id, answer));
         }
     }
 
@@ -161,8 +161,8 @@ impl ClientBench {
             match output {
                 ClientOutput::StartTls => self.tls_due = true,
                 ClientOutput::Close => self.closed = true,
-                ClientOutput::Ask(question) => {
-                    self.asked = Some(question);
+                ClientOutput::Ask(id, question) => {
+                    self.asked = Some((id, question));
                     if !self.slow {
                         self.answer();
                     }

@@ -22,7 +22,6 @@ use gatepost_sasl::{
 
 use super::failure::ExchangeFault;
 use super::link::Link;
-use super::session::ClientOutput;
 use crate::reply::{Reply, ReplyCode};
 
 /// RFC 5321 §4.5.3.1.4: a command line with its end. An initial response that makes it longer must wait (AUTH-14).
@@ -202,7 +201,7 @@ impl Core {
     fn open(mut self, step: ClientStep, link: &mut Link) -> Progress {
         match step {
             ClientStep::Ask(question, state) => {
-                link.outputs.push_back(ClientOutput::Ask(question));
+                link.ask(question);
                 self.going(Phase::Preparing(state))
             }
             ClientStep::Abort(fault) => {
@@ -254,7 +253,7 @@ impl Core {
             }
             ClientStep::Wait(next) => self.going(Phase::Waiting(next)),
             ClientStep::Ask(question, state) => {
-                link.outputs.push_back(ClientOutput::Ask(question));
+                link.ask(question);
                 self.going(Phase::Asking(state))
             }
             ClientStep::Abort(fault) => self.cancel(ExchangeFault::Mechanism(fault), link),

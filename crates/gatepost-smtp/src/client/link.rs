@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use gatepost_sasl::ClientQuestion;
+
 use super::capabilities::Capabilities;
 use super::failure::{ChannelFault, ClientFailure, Stage};
-use super::session::{ClientOutput, ClientProfile, Completed, State};
+use super::session::{ClientOutput, ClientProfile, Completed, QuestionId, State};
 use super::wire::Wire;
 use crate::tls_facts::TlsFacts;
 
@@ -19,6 +21,9 @@ pub(super) struct Link {
     /// When the current wait is over, and what it was for.
     pub(super) alarm: Option<(Instant, Stage)>,
     pub(super) now: Instant,
+    /// The question that waits for its answer.
+    pub(super) asked: Option<QuestionId>,
+    questions: u32,
 }
 
 impl Link {
@@ -31,6 +36,8 @@ impl Link {
             outputs: VecDeque::new(),
             alarm: None,
             now,
+            asked: None,
+            questions: 0,
         }
     }
 
@@ -59,9 +66,18 @@ impl Link {
         self.alarm.map_or(Stage::Idle, |(_, stage)| stage)
     }
 
+    /// Asks our own side. Whatever was asked before is void.
+    pub(super) fn ask(&mut self, question: ClientQuestion) {
+        let id = QuestionId(self.questions);
+        self.questions = self.questions.wrapping_add(1);
+        self.asked = Some(id);
+        self.outputs.push_back(ClientOutput::Ask(id, question));
+    }
+
     /// A job ended and the dialogue is in step.
     pub(super) fn finish(&mut self, result: Result<Completed, ClientFailure>) -> State {
         self.alarm = None;
+        self.asked = None;
         self.outputs.push_back(ClientOutput::Done(result));
         State::Ready
     }
@@ -76,6 +92,7 @@ impl Link {
     /// The connection ends between jobs.
     pub(super) fn close(&mut self, failure: ClientFailure) -> State {
         self.alarm = None;
+        self.asked = None;
         self.outputs.push_back(ClientOutput::Close);
         State::Closed(failure)
     }

@@ -48,6 +48,7 @@ pub use failure::{
 pub use hello_name::{HelloName, HelloNameFault};
 pub use reply_decoder::{REPLY_LIMIT, ReplyFault};
 pub use session::{
-    ClientCommand, ClientInput, ClientOutput, ClientProfile, ClientSession, Completed, StartTlsUse,
+    ClientCommand, ClientInput, ClientOutput, ClientProfile, ClientSession, Completed, QuestionId,
+    StartTlsUse,
 };
 pub use timeouts::Timeouts;

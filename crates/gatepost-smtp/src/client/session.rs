@@ -61,8 +61,8 @@ pub enum ClientInput<'a> {
     Eof,
     /// The handshake asked for by [`ClientOutput::StartTls`] is done and the server's name is verified.
     TlsStarted(TlsFacts),
-    /// The answer to [`ClientOutput::Ask`].
-    Answer(ClientAnswer),
+    /// The answer to the [`ClientOutput::Ask`] of this name. To a question that is void by now it has no effect.
+    Answer(QuestionId, ClientAnswer),
     /// Do this next. Only after the previous [`ClientOutput::Done`].
     Command(ClientCommand),
     /// The next piece of content, after [`ClientOutput::WantContent`]. Any line ends; write the pending output before the next piece
@@ -93,8 +93,8 @@ pub enum ClientOutput {
     /// Write the pending output, then perform a TLS handshake and verify the server's name; answer with
     /// [`ClientInput::TlsStarted`]. If it fails, drop the connection.
     StartTls,
-    /// Answer this with [`ClientInput::Answer`]. At most one is open; it is void after the next `Done`.
-    Ask(ClientQuestion),
+    /// Answer this with [`ClientInput::Answer`]. At most one is open: it is void after the next `Ask` or `Done`.
+    Ask(QuestionId, ClientQuestion),
     /// Hand in the content.
     WantContent,
     /// The job is over.
@@ -102,6 +102,10 @@ pub enum ClientOutput {
     /// Write the pending output and close the connection.
     Close,
 }
+
+/// Names one question of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct QuestionId(pub(super) u32);
 
 /// A job that succeeded.
 #[derive(Debug)]
@@ -162,7 +166,9 @@ impl ClientSession {
             ClientInput::TlsStarted(facts) => {
                 self.step(|state, link| state.tls_started(facts, link));
             }
-            ClientInput::Answer(answer) => self.step(|state, link| state.answer(answer, link)),
+            ClientInput::Answer(id, answer) => {
+                self.step(|state, link| state.answer(id, answer, link));
+            }
             ClientInput::Command(command) => self.step(|state, link| state.command(command, link)),
             ClientInput::Content(content) => self.step(|state, link| state.content(content, link)),
             ClientInput::ContentEnd => self.step(State::content_end),
@@ -310,10 +316,13 @@ impl State {
         }
     }
 
-    fn answer(self, answer: ClientAnswer, link: &mut Link) -> Self {
+    fn answer(self, id: QuestionId, answer: ClientAnswer, link: &mut Link) -> Self {
         match self {
-            Self::Authenticating(authenticating) => authenticating.answer(answer, link),
-            // The question is void: its job ended while the driver was busy with it.
+            Self::Authenticating(authenticating) if link.asked == Some(id) => {
+                link.asked = None;
+                authenticating.answer(answer, link)
+            }
+            // The question is void: the dialogue went on while the driver was busy with it.
             other => other,
         }
     }

@@ -226,9 +226,9 @@ fn a_user_who_cannot_answer() {
         let mut pair = Loopback::new(server, client, &Cuts::Whole);
         pair.client.slow = true;
         assert!(pair.run());
-        while pair.client.asked.take().is_some() {
+        while let Some((id, _)) = pair.client.asked.take() {
             pair.client
-                .handle(ClientInput::Answer(ClientAnswer::Unavailable));
+                .handle(ClientInput::Answer(id, ClientAnswer::Unavailable));
             assert!(pair.run());
         }
         let end = pair.client.last_end();

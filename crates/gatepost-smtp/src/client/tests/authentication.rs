@@ -326,9 +326,12 @@ fn first_command(setting: &Setting, list: &str) -> String {
         session.handle(ClientInput::Command(command), now);
     }
     while let Some(output) = session.poll() {
-        if let ClientOutput::Ask(_) = output {
+        if let ClientOutput::Ask(id, _) = output {
             let password = gatepost_sasl::Secret::new("secret");
-            session.handle(ClientInput::Answer(ClientAnswer::Password(password)), now);
+            session.handle(
+                ClientInput::Answer(id, ClientAnswer::Password(password)),
+                now,
+            );
         }
     }
     String::from_utf8(session.pending_output().clone())

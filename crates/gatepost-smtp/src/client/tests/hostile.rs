@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{authentication, envelope, some_time};
 use crate::client::{
     ClientCommand, ClientInput, ClientOutput, ClientProfile, ClientSession, Completed, HelloName,
-    StartTlsUse,
+    QuestionId, StartTlsUse,
 };
 use crate::tls_facts::TlsFacts;
 use gatepost_sasl::{ClientAnswer, ClientQuestion, Secret};
@@ -110,14 +110,14 @@ fn play(moves: &[Move]) -> (Vec<u8>, usize, usize, usize) {
         }
         while let Some(output) = session.poll() {
             match output {
-                ClientOutput::Ask(ClientQuestion::Password) => {
+                ClientOutput::Ask(id, ClientQuestion::Password) => {
                     session.handle(
-                        ClientInput::Answer(ClientAnswer::Password(Secret::new("secret"))),
+                        ClientInput::Answer(id, ClientAnswer::Password(Secret::new("secret"))),
                         now,
                     );
                 }
-                ClientOutput::Ask(_) => session.handle(
-                    ClientInput::Answer(ClientAnswer::Derived(Secret::new([7; 32]))),
+                ClientOutput::Ask(id, _) => session.handle(
+                    ClientInput::Answer(id, ClientAnswer::Derived(Secret::new([7; 32]))),
                     now,
                 ),
                 ClientOutput::WantContent => {
@@ -172,7 +172,10 @@ fn a_driver_out_of_order() {
         None,
         now,
     );
-    session.handle(ClientInput::Answer(ClientAnswer::Unavailable), now);
+    session.handle(
+        ClientInput::Answer(QuestionId(0), ClientAnswer::Unavailable),
+        now,
+    );
     session.handle(ClientInput::Content(b"x"), now);
     session.handle(ClientInput::ContentEnd, now);
     assert!(session.poll().is_none() && session.pending_output().is_empty());

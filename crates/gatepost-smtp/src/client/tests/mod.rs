@@ -179,7 +179,7 @@ impl Play {
                         .handle(ClientInput::Content(&content), self.now);
                     self.session.handle(ClientInput::ContentEnd, self.now);
                 }
-                ClientOutput::Ask(question) => {
+                ClientOutput::Ask(id, question) => {
                     let answer = match question {
                         ClientQuestion::Password => ClientAnswer::Password(Secret::new("secret")),
                         ClientQuestion::Derive(derivation) => {
@@ -187,7 +187,8 @@ impl Play {
                         }
                         ClientQuestion::Token => ClientAnswer::Unavailable,
                     };
-                    self.session.handle(ClientInput::Answer(answer), self.now);
+                    self.session
+                        .handle(ClientInput::Answer(id, answer), self.now);
                 }
                 ClientOutput::Done(result) => {
                     self.ends.push(
