@@ -25,6 +25,9 @@ pub enum TlsMode {
     Implicit,
     /// By STARTTLS, required, as on port 587.
     StartTls,
+    /// By STARTTLS where the server offers it, and not otherwise: for mail that needs no authentication. Somebody on the way can take
+    /// the offer away, so a password is shown to the server only inside TLS, even with [`Connector::allow_clear_password`].
+    StartTlsIfOffered,
     /// Not, unless the server insists before AUTH. Passwords stay unsent; see [`Connector::allow_clear_password`].
     None,
 }
@@ -138,7 +141,7 @@ impl Connector {
         let mut stream = Stream::Clear(stream);
         let facts = match self.mode {
             TlsMode::Implicit => Some(server.start_tls(&mut stream).await?),
-            TlsMode::StartTls | TlsMode::None => None,
+            TlsMode::StartTls | TlsMode::StartTlsIfOffered | TlsMode::None => None,
         };
         let trace = self.watcher.clone().map(Trace::new);
         if let (Some(trace), Some(facts)) = (&trace, &facts) {
@@ -204,6 +207,7 @@ impl Connector {
         ClientProfile {
             start_tls: match self.mode {
                 TlsMode::StartTls => StartTlsUse::Required,
+                TlsMode::StartTlsIfOffered => StartTlsUse::IfOffered,
                 TlsMode::Implicit | TlsMode::None => StartTlsUse::OnDemand,
             },
             clear_password: self.clear_password,

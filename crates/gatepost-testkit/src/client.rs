@@ -96,6 +96,7 @@ impl ClientBench {
     pub fn of(settings: &ClientSettings) -> Option<Self> {
         let profile = ClientProfile {
             start_tls: match settings.tls {
+                TlsUse::IfOffered => StartTlsUse::IfOffered,
                 TlsUse::OnDemand => StartTlsUse::OnDemand,
                 TlsUse::Required | TlsUse::FromStart => StartTlsUse::Required,
             },

@@ -57,6 +57,8 @@ impl Authentication {
 pub enum MechanismChoice {
     /// The strongest that is offered and that the channel may carry.
     Strongest,
+    /// The strongest, but none weaker than this one: what a server is known to offer, it is not let off (T-17).
+    AtLeast(&'static Mechanism),
     /// This one, or fail.
     Only(&'static Mechanism),
 }

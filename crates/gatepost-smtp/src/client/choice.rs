@@ -12,6 +12,7 @@ use super::authentication::{Authentication, MechanismChoice};
 use super::capabilities::{Capabilities, Extension};
 use super::failure::CredentialFault;
 use super::link::Link;
+use super::session::StartTlsUse;
 
 /// What this channel may carry.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,8 @@ impl Channel {
     pub(super) fn of(link: &Link) -> Self {
         Self {
             tls: link.tls.is_some(),
-            clear_password: link.profile.clear_password,
+            clear_password: link.profile.clear_password
+                && link.profile.start_tls != StartTlsUse::IfOffered,
         }
     }
 
@@ -58,15 +60,19 @@ fn candidates(request: &Authentication, capabilities: &Capabilities) -> Vec<&'st
     match request.choice {
         MechanismChoice::Only(mechanism) if request.assume_offered => vec![mechanism],
         MechanismChoice::Only(mechanism) => offered(&[mechanism], capabilities),
-        MechanismChoice::Strongest => {
-            let fitting: Vec<_> = ALL
-                .iter()
-                .copied()
-                .filter(|mechanism| takes_a_password(mechanism))
-                .collect();
-            offered(&fitting, capabilities)
-        }
+        MechanismChoice::Strongest => offered(&fitting(|_| true), capabilities),
+        MechanismChoice::AtLeast(floor) => offered(
+            &fitting(|mechanism| mechanism.strength >= floor.strength),
+            capabilities,
+        ),
     }
+}
+
+/// What these credentials fit, of what is strong enough.
+fn fitting(strong_enough: impl Fn(&Mechanism) -> bool) -> Vec<&'static Mechanism> {
+    let all = ALL.iter().copied();
+    all.filter(|mechanism| takes_a_password(mechanism) && strong_enough(mechanism))
+        .collect()
 }
 
 /// Those on the AUTH lines, or, if there are none, those on the lines old Exchange servers had for it (CAP-07).

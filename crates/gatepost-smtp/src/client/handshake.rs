@@ -88,7 +88,11 @@ impl Handshake {
                 refused(Stage::Hello, reply, link)
             }
             Step::StartTls if reply.code.is_transient() || reply.code.is_permanent() => {
-                refused(Stage::StartTls, reply, link)
+                match (&self.purpose, link.profile.start_tls) {
+                    // Who would be content without TLS is content without it now.
+                    (Purpose::Connect, StartTlsUse::IfOffered) => self.go_on(link),
+                    _ => refused(Stage::StartTls, reply, link),
+                }
             }
             _ => {
                 let fault = ProtocolFault::Unexpected(reply);
@@ -121,6 +125,7 @@ impl Handshake {
         }
         link.wire.restart();
         link.capabilities = Capabilities::default();
+        link.greeted = false;
         link.tls = Some(facts);
         Self::hello(self.purpose, link)
     }
@@ -133,7 +138,7 @@ impl Handshake {
     }
 
     /// EHLO was refused for good. A server of another age may know HELO (CLI-01); one that was greeted before, in the middle of an
-    /// authentication, still is who it was (LS-17).
+    /// authentication, still is who it was and offers what it offered (LS-17); but not across a handshake, which forgets all that.
     fn without_ehlo(self, reply: Reply, link: &mut Link) -> State {
         match self.purpose {
             Purpose::Connect => {
@@ -141,7 +146,7 @@ impl Handshake {
                 link.line(&line, Stage::Hello);
                 Self::at(Step::Helo, Purpose::Connect)
             }
-            Purpose::Authenticate(attempts) if link.tls.is_none() => attempts.next(link),
+            Purpose::Authenticate(attempts) if link.greeted => attempts.next(link),
             Purpose::Authenticate(_) | Purpose::Protected { .. } => {
                 refused(Stage::Hello, reply, link)
             }
@@ -149,13 +154,24 @@ impl Handshake {
     }
 
     fn greeted(self, link: &mut Link) -> State {
-        if link.tls.is_none() && link.profile.start_tls == StartTlsUse::Required {
-            if link.capabilities.has(Extension::StartTls) {
+        link.greeted = true;
+        let offered = link.capabilities.has(Extension::StartTls);
+        match link.profile.start_tls {
+            _ if link.tls.is_some() => {}
+            StartTlsUse::Required | StartTlsUse::IfOffered if offered => {
                 return Self::start_tls(self.purpose, link);
             }
             // TLS-18: before anything secret is said.
-            return link.abandon(ClientFailure::Channel(ChannelFault::StartTlsNotOffered));
+            StartTlsUse::Required => {
+                return link.abandon(ClientFailure::Channel(ChannelFault::StartTlsNotOffered));
+            }
+            StartTlsUse::IfOffered | StartTlsUse::OnDemand => {}
         }
+        self.go_on(link)
+    }
+
+    /// The channel is as good as it gets.
+    fn go_on(self, link: &mut Link) -> State {
         match self.purpose {
             Purpose::Connect => link.finish(Ok(Completed::Connected)),
             Purpose::Authenticate(attempts) => attempts.next(link),

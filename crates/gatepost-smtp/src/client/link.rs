@@ -17,6 +17,8 @@ pub(super) struct Link {
     pub(super) wire: Wire,
     pub(super) capabilities: Capabilities,
     pub(super) tls: Option<TlsFacts>,
+    /// The server took our EHLO or HELO on the channel as it is now.
+    pub(super) greeted: bool,
     pub(super) outputs: VecDeque<ClientOutput>,
     /// When the current wait is over, and what it was for.
     pub(super) alarm: Option<(Instant, Stage)>,
@@ -33,6 +35,7 @@ impl Link {
             wire: Wire::default(),
             capabilities: Capabilities::default(),
             tls,
+            greeted: false,
             outputs: VecDeque::new(),
             alarm: None,
             now,

@@ -25,7 +25,8 @@ pub struct ClientProfile {
     pub hello_name: HelloName,
     /// When to ask for TLS on a connection that began in clear.
     pub start_tls: StartTlsUse,
-    /// A mechanism that shows the password may be used without TLS: for a next hop on loopback or a trusted wire. Default: no.
+    /// A mechanism that shows the password may be used without TLS: for a next hop on loopback or a trusted wire. Default: no. Without
+    /// effect under [`StartTlsUse::IfOffered`].
     pub clear_password: bool,
     /// Longest waits.
     pub timeouts: Timeouts,
@@ -48,6 +49,9 @@ impl ClientProfile {
 pub enum StartTlsUse {
     /// Before anything else; a server that does not offer it is left (TLS-18).
     Required,
+    /// Whenever the server offers it, and without it otherwise. Somebody on the way can take the offer away, so a mechanism that shows the
+    /// password is never used outside of TLS in this mode, whatever the profile says (TLS-11).
+    IfOffered,
     /// Only when the server wants it before AUTH: it offers AUTH only inside TLS, or says so in its refusal (LS-18, LS-19).
     OnDemand,
 }

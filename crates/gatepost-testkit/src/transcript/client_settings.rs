@@ -54,6 +54,8 @@ pub enum TlsUse {
     FromStart,
     /// By STARTTLS, or not at all.
     Required,
+    /// By STARTTLS, when it is offered.
+    IfOffered,
     /// By STARTTLS, when the server wants it.
     OnDemand,
 }
@@ -95,6 +97,7 @@ impl ClientSettings {
             ["hello", name] => (*name).clone_into(&mut self.hello),
             ["tls", "from-start"] => self.tls = TlsUse::FromStart,
             ["tls", "required"] => self.tls = TlsUse::Required,
+            ["tls", "if-offered"] => self.tls = TlsUse::IfOffered,
             ["tls", "on-demand"] => self.tls = TlsUse::OnDemand,
             ["trusted-wire"] => self.trusted_wire = true,
             ["account", name, password, authzid @ ..] if authzid.len() <= 1 => {
