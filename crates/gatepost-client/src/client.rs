@@ -1,6 +1,8 @@
 //! A connection that is ready for commands.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gatepost_sasl::{Mechanism, Secret};
 use gatepost_smtp::TlsFacts;
@@ -41,6 +43,7 @@ pub struct Client {
     driver: Driver,
     initial_response: InitialResponsePolicy,
     assume_offered: bool,
+    chunking_unknown: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -48,11 +51,13 @@ impl Client {
         driver: Driver,
         initial_response: InitialResponsePolicy,
         assume_offered: bool,
+        chunking_unknown: Arc<AtomicBool>,
     ) -> Self {
         Self {
             driver,
             initial_response,
             assume_offered,
+            chunking_unknown,
         }
     }
 
@@ -84,20 +89,40 @@ impl Client {
         }
     }
 
-    /// Sends one message. `content` may have any line ends; it is read as the server takes it, so that its size does not matter.
-    /// `Ok` says that the transaction came to its end: whether for better or worse stands in the report, per recipient.
-    pub async fn send(
+    /// Sends one message, in as many transactions as the server's limits on recipients make necessary. `message` may have any line ends.
+    /// `Ok` says that the first transaction came to its end: whether for better or worse stands in the report, per recipient.
+    ///
+    /// A message that is not in memory goes by [`send_from`](Self::send_from).
+    pub async fn send(&mut self, envelope: &Envelope, message: &[u8]) -> Result<SendReport, Error> {
+        let mut report = self.send_from(envelope, message).await?;
+        while let Some(rest) = envelope.left_over(&report).filter(|_| self.is_open()) {
+            // What is known of the others is not lost with the connection.
+            let Ok(further) = self.send_from(&rest, message).await else {
+                break;
+            };
+            report = report.followed_by(further);
+        }
+        Ok(report)
+    }
+
+    /// Sends one message whose content is read as the server takes it, so that its size does not matter. `content` may have any line
+    /// ends. It can be read only once, so this is one transaction: recipients for whom the server has no room in it are in
+    /// [`SendReport::left_over`].
+    pub async fn send_from(
         &mut self,
         envelope: &Envelope,
         mut content: impl AsyncRead + Unpin + Send,
     ) -> Result<SendReport, Error> {
-        match self
-            .driver
-            .run(ClientCommand::Send(envelope.clone()), None, &mut content)
-            .await?
-        {
-            Completed::Sent(report) => Ok(report),
-            _ => Err(Driver::out_of_order()),
+        let command = ClientCommand::Send(envelope.clone());
+        match self.driver.run(command, None, &mut content).await {
+            Ok(Completed::Sent(report)) => Ok(report),
+            Ok(_) => Err(Driver::out_of_order()),
+            Err(error) => {
+                if error.is_chunking_unknown() {
+                    self.chunking_unknown.store(true, Ordering::Relaxed);
+                }
+                Err(error)
+            }
         }
     }
 
@@ -114,12 +139,13 @@ impl Client {
         self.driver.quit().await;
     }
 
-    /// Whether a further command can succeed, as far as is known without asking.
+    /// Whether a further message can be sent, as far as is known without asking: the connection is open, and the server has not announced
+    /// that it takes no more messages on it (RFC 9422).
     pub fn is_open(&self) -> bool {
-        self.driver.is_open()
+        self.driver.is_open() && self.driver.session().takes_another_message()
     }
 
-    /// What the server announced on the channel as it is now.
+    /// What the server announced on the channel as it is now: before [`send`](Self::send), what form a message must have.
     pub fn capabilities(&self) -> &Capabilities {
         self.driver.session().capabilities()
     }

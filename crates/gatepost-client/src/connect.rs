@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gatepost_smtp::client::{
-    ClientProfile, ClientSession, HelloName, InitialResponsePolicy, Stage, StartTlsUse, Timeouts,
+    Chunking, ClientProfile, ClientSession, HelloName, InitialResponsePolicy, Stage, StartTlsUse,
+    Timeouts,
 };
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -43,6 +45,9 @@ pub struct Connector {
     clear_password: bool,
     initial_response: InitialResponsePolicy,
     assume_offered: bool,
+    chunking: Chunking,
+    /// Some server here announced CHUNKING and did not know BDAT. Shared with the clients and with clones.
+    chunking_unknown: Arc<AtomicBool>,
     timeouts: Timeouts,
     connect_timeout: Duration,
     watcher: Option<Watcher>,
@@ -60,6 +65,8 @@ impl Connector {
             clear_password: false,
             initial_response: InitialResponsePolicy::default(),
             assume_offered: false,
+            chunking: Chunking::default(),
+            chunking_unknown: Arc::default(),
             timeouts: Timeouts::default(),
             connect_timeout: Duration::from_secs(30),
             watcher: None,
@@ -98,6 +105,14 @@ impl Connector {
     #[must_use]
     pub fn assume_offered(mut self, assume: bool) -> Self {
         self.assume_offered = assume;
+        self
+    }
+
+    /// When to send content by BDAT instead of DATA to a server that offers CHUNKING. A server that offers it and then does not know BDAT
+    /// is remembered by this connector, and spoken to by DATA from then on.
+    #[must_use]
+    pub fn chunking(mut self, chunking: Chunking) -> Self {
+        self.chunking = chunking;
         self
     }
 
@@ -154,6 +169,7 @@ impl Connector {
             driver,
             self.initial_response,
             self.assume_offered,
+            Arc::clone(&self.chunking_unknown),
         ))
     }
 
@@ -211,6 +227,11 @@ impl Connector {
                 TlsMode::Implicit | TlsMode::None => StartTlsUse::OnDemand,
             },
             clear_password: self.clear_password,
+            chunking: if self.chunking_unknown.load(Ordering::Relaxed) {
+                Chunking::Never
+            } else {
+                self.chunking
+            },
             timeouts: self.timeouts,
             ..ClientProfile::new(hello_name)
         }

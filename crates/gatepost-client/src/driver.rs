@@ -176,7 +176,6 @@ impl Driver {
         content: &mut (dyn AsyncRead + Unpin + Send),
     ) -> Result<Result<Completed, ClientFailure>, Error> {
         let mut answering: Option<Answering> = None;
-        let mut feeding = false;
         loop {
             while let Some(output) = self.session.poll() {
                 match output {
@@ -188,17 +187,14 @@ impl Driver {
                                 async move { (id, answer(question, password).await) },
                             ));
                     }
-                    ClientOutput::WantContent => {
-                        feeding = true;
-                        self.trace.iter_mut().for_each(Trace::content);
-                    }
                     ClientOutput::Done(result) => return Ok(result),
-                    // After `Done`; and between commands the connection is closed by whoever looks at the session next.
-                    ClientOutput::Close => {}
+                    // `wants_content` says it as long as it holds. Closing comes after `Done`; and between commands the connection is
+                    // closed by whoever looks at the session next.
+                    ClientOutput::WantContent | ClientOutput::Close => {}
                 }
             }
-            if feeding && self.session.pending_output().is_empty() {
-                feeding = self.feed(content).await?;
+            if self.session.wants_content() && self.session.pending_output().is_empty() {
+                self.feed(content).await?;
             } else {
                 self.turn(&mut answering).await;
             }
@@ -218,13 +214,13 @@ impl Driver {
         Ok(())
     }
 
-    /// Hands the next piece of content to the session, unless something else happens first. Says whether there may be more.
-    async fn feed(&mut self, content: &mut (dyn AsyncRead + Unpin + Send)) -> Result<bool, Error> {
+    /// Hands the next piece of content to the session, unless something else happens first.
+    async fn feed(&mut self, content: &mut (dyn AsyncRead + Unpin + Send)) -> Result<(), Error> {
         let mut piece = vec![0; CONTENT_SIZE];
         let mut nothing_asked = None;
         let read = tokio::select! {
             read = content.read(&mut piece) => read.map_err(Error::Content)?,
-            () = self.turn(&mut nothing_asked) => return Ok(true),
+            () = self.turn(&mut nothing_asked) => return Ok(()),
         };
         let piece = piece.get(..read).unwrap_or_default();
         let input = if piece.is_empty() {
@@ -233,7 +229,7 @@ impl Driver {
             ClientInput::Content(piece)
         };
         self.session.handle(input, Instant::now());
-        Ok(read > 0)
+        Ok(())
     }
 
     /// Waits for one thing to happen, and tells the session. A broken connection is an end like any other to it: what was said before
@@ -241,6 +237,7 @@ impl Driver {
     async fn turn(&mut self, answering: &mut Option<Answering>) {
         let mut input = [0; READ_SIZE];
         let deadline = self.session.deadline();
+        let is_content = self.session.is_at_content();
         let (stream, output) = (&mut self.stream, self.session.pending_output());
         let turn = tokio::select! {
             biased;
@@ -255,7 +252,7 @@ impl Driver {
             Ok(Turn::Written(octets)) => {
                 let written = output.drain(..octets.min(output.len()));
                 if let Some(trace) = &mut self.trace {
-                    trace.sent(written.as_slice());
+                    trace.sent(written.as_slice(), is_content);
                 }
             }
             Ok(Turn::Read(octets @ 1..)) => {

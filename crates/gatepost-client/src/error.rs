@@ -3,7 +3,7 @@
 use std::io;
 
 use gatepost_smtp::Reply;
-use gatepost_smtp::client::{ChannelFault, ClientFailure, CredentialFault, Stage};
+use gatepost_smtp::client::{ChannelFault, ClientFailure, CredentialFault, ProtocolFault, Stage};
 
 /// Why something the client was asked to do did not happen. Whatever a server said appears escaped.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,17 @@ impl Error {
             Self::Credential(fault) => fault.reply(),
             _ => None,
         }
+    }
+
+    /// The server announced CHUNKING and did not know BDAT.
+    pub(crate) fn is_chunking_unknown(&self) -> bool {
+        matches!(
+            self,
+            Self::Server(ClientFailure::Protocol {
+                fault: ProtocolFault::ChunkingUnknown(_),
+                ..
+            })
+        )
     }
 
     /// Whether the same request may succeed later without anybody changing anything.

@@ -9,7 +9,7 @@
 //! let mut client = connector.connect().await?;
 //! client.authenticate(&Credentials::new("me@example.com", "secret"), MechanismChoice::Strongest).await?;
 //! let envelope = Envelope::new(Address::parse("me@example.com")?, [Address::parse("you@example.net")?], message);
-//! let report = client.send(&envelope, &message[..]).await?;
+//! let report = client.send(&envelope, message).await?;
 //! assert!(report.recipients.iter().all(Result::is_ok));
 //! client.quit().await;
 //! # Ok(())
@@ -47,10 +47,11 @@ pub use trace::Seen;
 
 pub use gatepost_sasl::{Mechanism, Secret, mechanism};
 pub use gatepost_smtp::client::{
-    Capabilities, ChannelFault, ClientFailure, ContentMeter, CredentialFault, Envelope,
+    Capabilities, ChannelFault, Chunking, ClientFailure, ContentMeter, CredentialFault, Envelope,
     ExchangeFault, Extension, InitialResponsePolicy, Lack, Limits, MechanismChoice, ProtocolFault,
     Recipient, SendReport, Stage, Timeouts,
 };
+pub use gatepost_smtp::dsn::{EnvelopeId, Notify, OriginalRecipient, Ret};
 pub use gatepost_smtp::{
     Address, Body, ForwardPath, Reply, ReplyCode, ReversePath, Submitter, TlsFacts,
 };

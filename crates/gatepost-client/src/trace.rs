@@ -20,7 +20,7 @@ pub enum Seen<'a> {
     SentAuth(&'a str),
     /// We said a line of an authentication exchange.
     SentSecret,
-    /// We sent so many octets of content, dots doubled and the final one included.
+    /// We sent so many octets of content since the server spoke last: dots doubled and the final one included, or chunks with their BDAT.
     SentContent(u64),
     /// The server said this line. It may hold anything.
     Received(&'a str),
@@ -41,24 +41,19 @@ impl fmt::Debug for Watcher {
 /// Cuts what is sent and received into lines and tells them.
 pub(crate) struct Trace {
     watcher: Watcher,
-    sending: Sending,
+    authenticating: bool,
+    /// Octets of content that were not told yet.
+    content: u64,
     sent: Vec<u8>,
     received: Vec<u8>,
-}
-
-/// What is being sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    Commands,
-    Authentication,
-    Content(u64),
 }
 
 impl Trace {
     pub(crate) fn new(watcher: Watcher) -> Self {
         Self {
             watcher,
-            sending: Sending::Commands,
+            authenticating: false,
+            content: 0,
             // It never grows, so that no copy of a secret is left behind.
             sent: Vec::with_capacity(SHOWN),
             received: Vec::new(),
@@ -67,25 +62,16 @@ impl Trace {
 
     /// The next command begins.
     pub(crate) fn command(&mut self, is_authentication: bool) {
-        self.sending = if is_authentication {
-            Sending::Authentication
-        } else {
-            Sending::Commands
-        };
-    }
-
-    /// The server wants content.
-    pub(crate) fn content(&mut self) {
-        self.sending = Sending::Content(0);
+        self.authenticating = is_authentication;
     }
 
     pub(crate) fn tls_started(&self, facts: &TlsFacts) {
         (self.watcher.0)(Seen::TlsStarted(facts));
     }
 
-    pub(crate) fn sent(&mut self, octets: &[u8]) {
-        if let Sending::Content(count) = &mut self.sending {
-            *count += octets.len() as u64;
+    pub(crate) fn sent(&mut self, octets: &[u8], is_content: bool) {
+        if is_content {
+            self.content += octets.len() as u64;
             return;
         }
         for &octet in octets {
@@ -98,9 +84,8 @@ impl Trace {
     }
 
     pub(crate) fn received(&mut self, octets: &[u8]) {
-        if let Sending::Content(count) = self.sending {
-            (self.watcher.0)(Seen::SentContent(count));
-            self.sending = Sending::Commands;
+        if self.content > 0 {
+            (self.watcher.0)(Seen::SentContent(std::mem::take(&mut self.content)));
         }
         for &octet in octets {
             match octet {
@@ -118,9 +103,10 @@ impl Trace {
     fn tell_sent(&mut self) {
         let line = String::from_utf8_lossy(&self.sent);
         let line = line.trim_end_matches('\r');
-        let seen = match self.sending {
-            Sending::Authentication => without_secret(line),
-            Sending::Commands | Sending::Content(_) => Seen::Sent(line),
+        let seen = if self.authenticating {
+            without_secret(line)
+        } else {
+            Seen::Sent(line)
         };
         (self.watcher.0)(seen);
         self.sent.fill(0);
@@ -163,8 +149,8 @@ mod tests {
         let seen = traced(|trace| {
             trace.received(b"220 a\r\n250-");
             trace.received(b"b\r\n");
-            trace.sent(b"EH");
-            trace.sent(b"LO x\r\nMAIL\r\n");
+            trace.sent(b"EH", false);
+            trace.sent(b"LO x\r\nMAIL\r\n", false);
         });
         assert_eq!(
             seen,
@@ -181,13 +167,13 @@ mod tests {
     fn an_authentication_shows_no_data() {
         let seen = traced(|trace| {
             trace.command(true);
-            trace.sent(b"AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
-            trace.sent(b"AUTH LOGIN\r\n");
+            trace.sent(b"AUTH PLAIN AHVzZXIAc2VjcmV0\r\n", false);
+            trace.sent(b"AUTH LOGIN\r\n", false);
             trace.received(b"334 VXNlcm5hbWU6\r\n");
-            trace.sent(b"dXNl");
-            trace.sent(b"cg==\r\nAUTHxyz\r\n\r\n*\r\nEHLO x\r\n");
+            trace.sent(b"dXNl", false);
+            trace.sent(b"cg==\r\nAUTHxyz\r\n\r\n*\r\nEHLO x\r\n", false);
             trace.command(false);
-            trace.sent(b"QUIT\r\n");
+            trace.sent(b"QUIT\r\n", false);
         });
         let expected = [
             r#"SentAuth("AUTH PLAIN")"#,
@@ -206,15 +192,18 @@ mod tests {
     #[test]
     fn content_is_counted() {
         let seen = traced(|trace| {
-            trace.content();
-            trace.sent(b"Subject: x\r\n");
-            trace.sent(b"\r\n.\r\n");
+            trace.sent(b"BDAT 12\r\nSubject: x\r\n", true);
             trace.received(b"250 ok\r\n");
-            trace.sent(b"QUIT\r\n");
+            trace.sent(b"Subject: x\r\n", true);
+            trace.sent(b"\r\n.\r\n", true);
+            trace.received(b"250 ok\r\n");
+            trace.sent(b"QUIT\r\n", false);
         });
         assert_eq!(
             seen,
             [
+                "SentContent(21)",
+                r#"Received("250 ok")"#,
                 "SentContent(17)",
                 r#"Received("250 ok")"#,
                 r#"Sent("QUIT")"#

@@ -32,6 +32,18 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// What a client says in a server's place of a recipient for whom the server's announced limits left no room (RFC 9422 §4.2).
+    pub(crate) fn too_many_recipients() -> Self {
+        let refusal = Refusal::TooManyRecipients;
+        Self {
+            code: refusal.code(),
+            enhanced: Some(refusal.enhanced()),
+            lines: vec![Cow::Borrowed(
+                "Not tried: the server takes no more recipients at a time",
+            )],
+        }
+    }
+
     /// The text of all lines, joined by one space.
     pub fn text(&self) -> String {
         self.lines.join(" ")

@@ -215,7 +215,7 @@ async fn a_large_message_streams() {
     let written = content.clone();
     let writing =
         tokio::spawn(async move { tokio::io::AsyncWriteExt::write_all(&mut sink, &written).await });
-    let report = client.send(&envelope, &mut source).await.unwrap();
+    let report = client.send_from(&envelope, &mut source).await.unwrap();
     writing.await.unwrap().unwrap();
     assert!(report.recipients[0].is_ok());
     let taken = server.taken().pop().unwrap().content;
@@ -254,7 +254,10 @@ async fn a_source_that_fails_sends_nothing() {
         MechanismChoice::Only(&PLAIN),
     )
     .await;
-    let error = client.send(&envelope(b""), Failing(0)).await.unwrap_err();
+    let error = client
+        .send_from(&envelope(b""), Failing(0))
+        .await
+        .unwrap_err();
     assert!(
         matches!(error, Error::Content(_)) && error.is_transient(),
         "{error}"
@@ -279,7 +282,7 @@ async fn a_dropped_future_is_noticed() {
     let (source, _never_written) = tokio::io::duplex(10);
     {
         let envelope = envelope(b"");
-        let sending = client.send(&envelope, source);
+        let sending = client.send_from(&envelope, source);
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(100), sending).await;
         assert!(waiting.is_err());
     }

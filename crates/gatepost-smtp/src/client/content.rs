@@ -1,7 +1,7 @@
 //! Content on its way out: any line ends in, strict SMTP data out.
 //!
-//! [`ContentEncoder`] turns message octets, fed in pieces of any size, into the octets between `354` and the final dot. What leaves
-//! it obeys RFC 5321 §2.3.8 and §4.5.2 whatever came in: every line ends in CRLF, a leading dot is doubled, no bare CR or LF and no
+//! [`ContentEncoder`] turns message octets, fed in pieces of any size, into the octets between `354` and the final dot, or, without
+//! dots, into those of chunks. What leaves it obeys RFC 5321 §2.3.8 and §4.5.2 whatever came in: every line ends in CRLF, a leading dot is doubled, no bare CR or LF and no
 //! NUL remains (a NUL becomes `?`), and the only `CRLF.CRLF` is the one [`finish`](ContentEncoder::finish) writes. A message that
 //! ended a transaction early in a laxer server (SMTP smuggling) therefore cannot pass through us.
 //!
@@ -25,6 +25,8 @@ enum Place {
 #[derive(Debug)]
 pub struct ContentEncoder {
     place: Place,
+    /// Leading dots are doubled and the end is a dot: for DATA, not for BDAT.
+    dots: bool,
 }
 
 impl ContentEncoder {
@@ -32,6 +34,15 @@ impl ContentEncoder {
     pub fn new() -> Self {
         Self {
             place: Place::LineStart,
+            dots: true,
+        }
+    }
+
+    /// An encoder for BDAT, where a length says what ends where (RFC 3030 §2): dots mean nothing, line ends what they always mean.
+    pub fn for_chunks() -> Self {
+        Self {
+            dots: false,
+            ..Self::new()
         }
     }
 
@@ -60,7 +71,7 @@ impl ContentEncoder {
                 }
                 _ => {
                     let (run, after) = rest.split_at(run_length(rest));
-                    if first == b'.' && self.place != Place::InLine {
+                    if self.dots && first == b'.' && self.place != Place::InLine {
                         wire.push(b'.');
                     }
                     wire.extend_from_slice(run);
@@ -71,14 +82,14 @@ impl ContentEncoder {
         }
     }
 
-    /// Ends the last line if it is open and writes the final dot.
+    /// Ends the last line if it is open and, for DATA, writes the final dot.
     pub fn finish(self, wire: &mut Vec<u8>) {
-        let end: &[u8] = if self.place == Place::InLine {
-            b"\r\n.\r\n"
-        } else {
-            b".\r\n"
-        };
-        wire.extend_from_slice(end);
+        if self.place == Place::InLine {
+            wire.extend_from_slice(b"\r\n");
+        }
+        if self.dots {
+            wire.extend_from_slice(b".\r\n");
+        }
     }
 }
 

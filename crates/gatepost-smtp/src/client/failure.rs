@@ -124,6 +124,8 @@ pub enum ProtocolFault {
     Reply(ReplyFault),
     /// A reply that cannot stand here.
     Unexpected(Reply),
+    /// It announces CHUNKING and does not know BDAT. The message may be sent by DATA on another connection, unless it is binary.
+    ChunkingUnknown(Reply),
     /// A reply nobody asked for.
     Unsolicited,
 }
@@ -175,7 +177,7 @@ impl ClientFailure {
         match self {
             Self::Refused { reply, .. }
             | Self::Protocol {
-                fault: ProtocolFault::Unexpected(reply),
+                fault: ProtocolFault::Unexpected(reply) | ProtocolFault::ChunkingUnknown(reply),
                 ..
             } => Some(reply),
             Self::Credential(fault) => fault.reply(),
@@ -286,6 +288,13 @@ impl fmt::Display for ProtocolFault {
         match self {
             Self::Reply(fault) => fault.fmt(f),
             Self::Unexpected(reply) => write!(f, "unexpected reply {}", Printable(reply)),
+            Self::ChunkingUnknown(reply) => {
+                write!(
+                    f,
+                    "it announces CHUNKING and does not know BDAT: {}",
+                    Printable(reply)
+                )
+            }
             Self::Unsolicited => f.write_str("a reply that nobody asked for"),
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Link {
     pub(super) wire: Wire,
     pub(super) capabilities: Capabilities,
     pub(super) tls: Option<TlsFacts>,
+    /// Transactions begun.
+    pub(super) transactions: u32,
     /// The server took our EHLO or HELO on the channel as it is now.
     pub(super) greeted: bool,
     pub(super) outputs: VecDeque<ClientOutput>,
@@ -35,6 +37,7 @@ impl Link {
             wire: Wire::default(),
             capabilities: Capabilities::default(),
             tls,
+            transactions: 0,
             greeted: false,
             outputs: VecDeque::new(),
             alarm: None,

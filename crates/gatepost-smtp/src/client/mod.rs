@@ -16,14 +16,17 @@
 //! Failure: [`ClientFailure`] says whose fault it was. Where the dialogue is still in step the session stays usable
 //! ([`is_open`](ClientSession::is_open)); otherwise it asks for [`ClientOutput::Close`].
 //!
-//! Standards: RFC 5321, RFC 4954, RFC 3207, RFC 2920, RFC 1870, RFC 6152.
+//! Standards: RFC 5321, RFC 4954, RFC 3207, RFC 2920, RFC 1870, RFC 6152, RFC 3030, RFC 3461,
+//! RFC 6531, RFC 9422.
 
 mod attempts;
 mod auth;
 mod authentication;
 mod capabilities;
 mod choice;
+mod chunks;
 mod content;
+mod dialogue;
 mod envelope;
 mod failure;
 mod handshake;
@@ -31,6 +34,7 @@ mod hello_name;
 mod link;
 mod reply_decoder;
 mod retry;
+mod selection;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -48,7 +52,7 @@ pub use failure::{
 pub use hello_name::{HelloName, HelloNameFault};
 pub use reply_decoder::{REPLY_LIMIT, ReplyFault};
 pub use session::{
-    ClientCommand, ClientInput, ClientOutput, ClientProfile, ClientSession, Completed, QuestionId,
-    StartTlsUse,
+    Chunking, ClientCommand, ClientInput, ClientOutput, ClientProfile, ClientSession, Completed,
+    QuestionId, StartTlsUse,
 };
 pub use timeouts::Timeouts;

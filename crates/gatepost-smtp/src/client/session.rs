@@ -28,6 +28,8 @@ pub struct ClientProfile {
     /// A mechanism that shows the password may be used without TLS: for a next hop on loopback or a trusted wire. Default: no. Without
     /// effect under [`StartTlsUse::IfOffered`].
     pub clear_password: bool,
+    /// When content goes by BDAT.
+    pub chunking: Chunking,
     /// Longest waits.
     pub timeouts: Timeouts,
 }
@@ -39,6 +41,7 @@ impl ClientProfile {
             hello_name,
             start_tls: StartTlsUse::Required,
             clear_password: false,
+            chunking: Chunking::default(),
             timeouts: Timeouts::default(),
         }
     }
@@ -56,6 +59,19 @@ pub enum StartTlsUse {
     OnDemand,
 }
 
+/// When content goes by BDAT (RFC 3030) to a server that offers CHUNKING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Chunking {
+    /// Only binary content, which cannot go otherwise. The default: DATA is what every server has been tested with, and it takes as many
+    /// turns on the wire.
+    #[default]
+    WhenNeeded,
+    /// All content: nothing is escaped, and a message that is refused in the middle leaves the connection usable.
+    Preferred,
+    /// Nothing, as if the server did not offer it.
+    Never,
+}
+
 /// What happens to a session.
 #[derive(Debug)]
 pub enum ClientInput<'a> {
@@ -69,8 +85,8 @@ pub enum ClientInput<'a> {
     Answer(QuestionId, ClientAnswer),
     /// Do this next. Only after the previous [`ClientOutput::Done`].
     Command(ClientCommand),
-    /// The next piece of content, after [`ClientOutput::WantContent`]. Any line ends; write the pending output before the next piece
-    /// and memory stays bounded.
+    /// The next piece of content, after [`ClientOutput::WantContent`]. Any line ends. Hand in no more than
+    /// [`wants_content`](ClientSession::wants_content) asks for, write the pending output before the next piece, and memory stays bounded.
     Content(&'a [u8]),
     /// The content is complete.
     ContentEnd,
@@ -99,7 +115,7 @@ pub enum ClientOutput {
     StartTls,
     /// Answer this with [`ClientInput::Answer`]. At most one is open: it is void after the next `Ask` or `Done`.
     Ask(QuestionId, ClientQuestion),
-    /// Hand in the content.
+    /// Hand in the content, from its beginning.
     WantContent,
     /// The job is over.
     Done(Result<Completed, ClientFailure>),
@@ -199,6 +215,23 @@ impl ClientSession {
     /// Whether a further command can succeed.
     pub fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed(_) | State::Leaving)
+    }
+
+    /// Whether a further message can be sent on this connection: it is open, and the server has not announced that so many are enough
+    /// (RFC 9422 §4.1).
+    pub fn takes_another_message(&self) -> bool {
+        let most = self.link.capabilities.limits.transactions;
+        self.is_open() && most.is_none_or(|most| self.link.transactions < most)
+    }
+
+    /// Whether the next piece of content is due.
+    pub fn wants_content(&self) -> bool {
+        matches!(&self.state, State::Sending(sending) if sending.wants_content())
+    }
+
+    /// Whether what is written now is content, or the reply to it is awaited.
+    pub fn is_at_content(&self) -> bool {
+        matches!(&self.state, State::Sending(sending) if sending.is_at_content())
     }
 
     /// What the server announced on the channel as it is now.

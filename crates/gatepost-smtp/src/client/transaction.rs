@@ -1,29 +1,32 @@
-//! One mail transaction: MAIL, RCPT for each recipient, DATA, content, and what became of it for each recipient.
+//! One mail transaction: MAIL, RCPT for each recipient, the content by DATA or BDAT, and what became of it for each recipient.
 //!
 //! Commands go out in groups where the server offers PIPELINING (RFC 2920), one by one otherwise; replies are taken in order either
-//! way. A recipient's outcome is its own refusal, or, if it was accepted, what the server said to the message. A transaction that
+//! way. A group is bounded, and the driver reads before it writes: neither side can come to wait for the other with full buffers.
+//! A recipient's outcome is its own refusal, or, if it was accepted, what the server said to the message. A transaction that
 //! ends in a refusal is taken back with RSET, so that the next one begins on clean ground.
 //!
 //! ```text
-//! Commanding → Content → AwaitingEnd → over
-//!      ↘ (nobody accepted, or DATA refused) Resetting → over
+//! Commanding → Data → AwaitingEnd → over
+//!      ↘     → Chunks             → over
+//!        (nobody accepted, or DATA or a chunk refused) Resetting → over
 //! ```
 //!
-//! Standards: RFC 5321 §3.3, §4.1.1; RFC 2920 §3.1; RFC 1870; RFC 6152; RFC 4954 §5.
+//! Standards: RFC 5321 §3.3, §4.1.1; RFC 2920 §3.1; RFC 3030 §2; RFC 9422 §4.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
 use super::capabilities::Extension;
+use super::chunks::{Answered, Chunks};
 use super::content::ContentEncoder;
+use super::dialogue::{Command, Dialogue, lack};
 use super::envelope::{Envelope, SendReport};
-use super::failure::{ClientFailure, Lack, ProtocolFault, Stage};
+use super::failure::{ClientFailure, ProtocolFault, Stage};
 use super::link::Link;
 use super::session::{ClientOutput, Completed, State};
 use crate::params::Body;
 use crate::reply::{Reply, ReplyCode};
 
-/// Most commands sent ahead of their replies: enough to hide the way there and back, few enough for any buffer on it.
+/// Most commands, or chunks, sent ahead of their replies: enough to hide the way there and back, few enough for any buffer on it.
 const WINDOW: usize = 100;
 
 /// A transaction in progress.
@@ -32,61 +35,37 @@ pub(super) struct Sending {
     phase: Phase,
 }
 
-/// What was said so far.
-struct Dialogue {
-    envelope: Envelope,
-    /// `AUTH=` goes with MAIL.
-    with_submitter: bool,
-    /// The reply to MAIL.
-    mail: Option<Reply>,
-    /// The replies to RCPT, in order.
-    rcpt: Vec<Reply>,
-}
-
 enum Phase {
     /// Commands are out, in this order; `next` is the first one that is not.
     Commanding {
         outstanding: VecDeque<Command>,
         next: Option<Command>,
     },
-    /// The server wants content.
-    Content(ContentEncoder),
+    /// The server wants content after DATA.
+    Data(ContentEncoder),
     /// The final dot is out.
     AwaitingEnd,
     /// The dot that ends a DATA which the server should not have granted is out (RFC 2920 §3.1).
     AwaitingEmptyEnd,
+    /// Content goes out by BDAT.
+    Chunks(Chunks),
     /// The outcome is known, RSET is out.
     Resetting(SendReport),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
-    Mail,
-    Rcpt(usize),
-    Data,
 }
 
 impl Sending {
     /// Begins, if the server can take the message at all.
     pub(super) fn begin(envelope: Envelope, link: &mut Link) -> State {
-        if let Some(lack) = lack(&envelope, link) {
+        let chunking = link.profile.chunking;
+        if let Some(lack) = lack(&envelope, &link.capabilities, chunking) {
             return link.finish(Err(ClientFailure::Unsupported(lack)));
         }
-        if envelope.recipients.is_empty() {
-            return link.finish(Ok(Completed::Sent(SendReport {
-                recipients: Vec::new(),
-                final_reply: None,
-            })));
+        let dialogue = Dialogue::new(envelope, &link.capabilities, chunking);
+        if dialogue.envelope.recipients.is_empty() {
+            return link.finish(Ok(Completed::Sent(dialogue.report(None))));
         }
-        // MPAR-09.
-        let with_submitter = envelope.submitter.is_some() && link.capabilities.has(Extension::Auth);
-        Dialogue {
-            envelope,
-            with_submitter,
-            mail: None,
-            rcpt: Vec::new(),
-        }
-        .start(link)
+        link.transactions = link.transactions.saturating_add(1);
+        start(dialogue, link)
     }
 
     pub(super) fn reply(self, reply: Reply, link: &mut Link) -> State {
@@ -97,23 +76,24 @@ impl Sending {
                 mut outstanding,
                 next,
             } => match outstanding.pop_front() {
-                Some(Command::Data) => dialogue.data_answered(reply, link),
+                Some(Command::Data) => data_answered(dialogue, reply, link),
                 Some(_) if reply.code.is_intermediate() => unexpected(reply, link),
-                Some(command) => dialogue
-                    .answered(command, reply)
-                    .command(outstanding, next, link),
+                Some(command) => {
+                    advance(dialogue.answered(command, reply), outstanding, next, link)
+                }
                 None => unexpected(reply, link),
             },
             _ if reply.code.is_intermediate() => unexpected(reply, link),
             Phase::AwaitingEnd => link.finish(Ok(Completed::Sent(dialogue.report(Some(reply))))),
-            Phase::AwaitingEmptyEnd => dialogue.take_back(None, link),
-            Phase::Content(_) if reply.code.is_positive() => unexpected(reply, link),
-            Phase::Content(_) => {
+            Phase::AwaitingEmptyEnd => take_back(dialogue, None, link),
+            Phase::Data(_) if reply.code.is_positive() => unexpected(reply, link),
+            Phase::Data(_) => {
                 // The server has heard enough. What it means is plain, but the dialogue cannot be brought back in step.
                 let stage = Stage::Content;
                 let report = dialogue.report(Some(reply.clone()));
                 known(report, ClientFailure::Refused { stage, reply }, link)
             }
+            Phase::Chunks(chunks) => chunk_answered(dialogue, chunks, reply, link),
         }
     }
 
@@ -121,234 +101,159 @@ impl Sending {
     pub(super) fn lost(self, failure: ClientFailure, link: &mut Link) -> State {
         match self.phase {
             Phase::Resetting(report) => known(report, failure, link),
+            Phase::Chunks(chunks) if chunks.refusal().is_some() => {
+                let report = self.dialogue.report(chunks.refusal().cloned());
+                known(report, failure, link)
+            }
             _ => link.abandon(failure),
         }
     }
 
     pub(super) fn content(mut self, content: &[u8], link: &mut Link) -> State {
-        if let Phase::Content(encoder) = &mut self.phase {
-            link.wire.send_with(|wire| encoder.encode(content, wire));
-            link.wait(Stage::Content);
+        match &mut self.phase {
+            Phase::Data(encoder) => {
+                link.wire.send_with(|wire| encoder.encode(content, wire));
+                link.wait(Stage::Content);
+            }
+            Phase::Chunks(chunks) => chunks.add(content, link),
+            _ => {}
         }
         State::Sending(Box::new(self))
     }
 
-    pub(super) fn content_end(self, link: &mut Link) -> State {
+    pub(super) fn content_end(mut self, link: &mut Link) -> State {
         match self.phase {
-            Phase::Content(encoder) => {
+            Phase::Data(encoder) => {
                 link.wire.send_with(|wire| encoder.finish(wire));
                 link.wait(Stage::EndOfData);
-                self.dialogue.at(Phase::AwaitingEnd)
+                self.phase = Phase::AwaitingEnd;
             }
-            phase => self.dialogue.at(phase),
+            Phase::Chunks(ref mut chunks) => chunks.end(link),
+            _ => {}
         }
+        State::Sending(Box::new(self))
+    }
+
+    pub(super) fn wants_content(&self) -> bool {
+        match &self.phase {
+            Phase::Data(_) => true,
+            Phase::Chunks(chunks) => chunks.wants_more(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_at_content(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Data(_) | Phase::AwaitingEnd | Phase::Chunks(_)
+        )
     }
 }
 
-impl Dialogue {
-    fn start(self, link: &mut Link) -> State {
-        self.command(VecDeque::new(), Some(Command::Mail), link)
-    }
+fn start(dialogue: Dialogue, link: &mut Link) -> State {
+    advance(dialogue, VecDeque::new(), Some(Command::Mail), link)
+}
 
-    /// Sends as many commands as may be ahead of their replies. When none is left, DATA was not worth sending.
-    fn command(
-        self,
-        mut outstanding: VecDeque<Command>,
-        mut next: Option<Command>,
-        link: &mut Link,
-    ) -> State {
-        let window = if link.capabilities.has(Extension::Pipelining) {
-            WINDOW
+/// Sends as many commands as may be ahead of their replies, in groups rather than one for each reply. When none is left, the content
+/// is due, or DATA was not worth sending.
+fn advance(
+    dialogue: Dialogue,
+    mut outstanding: VecDeque<Command>,
+    mut next: Option<Command>,
+    link: &mut Link,
+) -> State {
+    let window = window(link);
+    let room = outstanding.len() <= window / 2;
+    while room
+        && outstanding.len() < window
+        && let Some(command) = next.filter(|_| !dialogue.is_hopeless(outstanding.len()))
+    {
+        let (line, stage) = dialogue.line(command, &link.capabilities);
+        link.line(&line, stage);
+        outstanding.push_back(command);
+        next = dialogue.after(command);
+    }
+    if !outstanding.is_empty() {
+        return at(dialogue, Phase::Commanding { outstanding, next });
+    }
+    if dialogue.by_chunks && !dialogue.is_hopeless(0) {
+        link.outputs.push_back(ClientOutput::WantContent);
+        link.wait(Stage::Content);
+        let binary = dialogue.envelope.body == Body::BinaryMime;
+        return at(dialogue, Phase::Chunks(Chunks::new(binary, window)));
+    }
+    take_back(dialogue, None, link)
+}
+
+fn window(link: &Link) -> usize {
+    if link.capabilities.has(Extension::Pipelining) {
+        WINDOW
+    } else {
+        1
+    }
+}
+
+fn data_answered(dialogue: Dialogue, reply: Reply, link: &mut Link) -> State {
+    if reply.code != ReplyCode::START_DATA {
+        let negative = reply.code.is_transient() || reply.code.is_permanent();
+        return if negative {
+            take_back(dialogue, Some(reply), link)
         } else {
-            1
+            unexpected(reply, link)
         };
-        while outstanding.len() < window
-            && let Some(command) = next.filter(|_| !self.is_hopeless(outstanding.len()))
+    }
+    if dialogue.mail_refusal().is_none() && dialogue.any_accepted() {
+        link.outputs.push_back(ClientOutput::WantContent);
+        link.wait(Stage::Content);
+        return at(dialogue, Phase::Data(ContentEncoder::new()));
+    }
+    link.wire
+        .send_with(|wire| ContentEncoder::new().finish(wire));
+    link.wait(Stage::EndOfData);
+    at(dialogue, Phase::AwaitingEmptyEnd)
+}
+
+fn chunk_answered(dialogue: Dialogue, mut chunks: Chunks, reply: Reply, link: &mut Link) -> State {
+    if matches!(
+        reply.code,
+        ReplyCode::UNRECOGNISED | ReplyCode::NOT_IMPLEMENTED
+    ) {
+        // It announced CHUNKING and does not know BDAT: then it takes the octets of the chunk for commands.
+        let fault = ProtocolFault::ChunkingUnknown(reply);
+        let stage = Stage::Content;
+        return link.abandon(ClientFailure::Protocol { stage, fault });
+    }
+    match chunks.answered(reply, link) {
+        Answered::Going => at(dialogue, Phase::Chunks(chunks)),
+        Answered::Taken(reply) => link.finish(Ok(Completed::Sent(dialogue.report(Some(reply))))),
+        Answered::Refused(refusal) => take_back(dialogue, Some(refusal), link),
+    }
+}
+
+/// The transaction ends without the message being taken.
+fn take_back(dialogue: Dialogue, refusal: Option<Reply>, link: &mut Link) -> State {
+    match dialogue.mail_refusal().cloned() {
+        // MPAR-08: some servers announce AUTH and do not know the parameter.
+        Some(reply)
+            if dialogue.with_submitter
+                && matches!(reply.code, ReplyCode::SYNTAX | ReplyCode::PARAMETER_UNKNOWN) =>
         {
-            let (line, stage) = self.line(command, link);
-            link.line(&line, stage);
-            outstanding.push_back(command);
-            next = self.after(command);
+            start(dialogue.without_submitter(), link)
         }
-        if outstanding.is_empty() {
-            return self.take_back(None, link);
+        Some(reply) => link.finish(Err(ClientFailure::Refused {
+            stage: Stage::Mail,
+            reply,
+        })),
+        None => {
+            let report = dialogue.report(refusal);
+            link.line("RSET", Stage::Reset);
+            at(dialogue, Phase::Resetting(report))
         }
-        self.at(Phase::Commanding { outstanding, next })
-    }
-
-    fn line(&self, command: Command, link: &Link) -> (String, Stage) {
-        match command {
-            Command::Mail => (self.mail_line(link), Stage::Mail),
-            Command::Data => ("DATA".to_owned(), Stage::Data),
-            Command::Rcpt(index) => {
-                let path = self
-                    .envelope
-                    .recipients
-                    .get(index)
-                    .map(|recipient| recipient.path.to_string())
-                    .unwrap_or_default();
-                (format!("RCPT TO:{path}"), Stage::Rcpt)
-            }
-        }
-    }
-
-    fn mail_line(&self, link: &Link) -> String {
-        let envelope = &self.envelope;
-        let mut line = format!("MAIL FROM:{}", envelope.reverse_path);
-        // A `String` takes everything.
-        if let (Some(size), Some(_)) = (envelope.size, link.capabilities.size) {
-            let _ = write!(line, " SIZE={size}");
-        }
-        match envelope.body {
-            // What is not said is 7-bit (RFC 6152 §3).
-            Body::SevenBit => {}
-            body => {
-                let _ = write!(line, " BODY={}", body.as_str());
-            }
-        }
-        if envelope.smtputf8 {
-            line.push_str(" SMTPUTF8");
-        }
-        if let (true, Some(submitter)) = (self.with_submitter, &envelope.submitter) {
-            let _ = write!(line, " AUTH={}", submitter.to_xtext());
-        }
-        line
-    }
-
-    fn after(&self, command: Command) -> Option<Command> {
-        let index = match command {
-            Command::Mail => 0,
-            Command::Rcpt(index) => index + 1,
-            Command::Data => return None,
-        };
-        Some(if index < self.envelope.recipients.len() {
-            Command::Rcpt(index)
-        } else {
-            Command::Data
-        })
-    }
-
-    /// Whether further commands are pointless: MAIL is refused, or every recipient is.
-    fn is_hopeless(&self, outstanding: usize) -> bool {
-        let all_answered = outstanding == 0 && self.rcpt.len() == self.envelope.recipients.len();
-        self.mail_refusal().is_some() || (all_answered && !self.any_accepted())
-    }
-
-    fn answered(mut self, command: Command, reply: Reply) -> Self {
-        match command {
-            Command::Mail => self.mail = Some(reply),
-            Command::Rcpt(_) | Command::Data => self.rcpt.push(too_many_is_transient(reply)),
-        }
-        self
-    }
-
-    fn data_answered(self, reply: Reply, link: &mut Link) -> State {
-        if reply.code != ReplyCode::START_DATA {
-            let negative = reply.code.is_transient() || reply.code.is_permanent();
-            return if negative {
-                self.take_back(Some(reply), link)
-            } else {
-                unexpected(reply, link)
-            };
-        }
-        if self.mail_refusal().is_none() && self.any_accepted() {
-            link.outputs.push_back(ClientOutput::WantContent);
-            link.wait(Stage::Content);
-            return self.at(Phase::Content(ContentEncoder::new()));
-        }
-        link.wire
-            .send_with(|wire| ContentEncoder::new().finish(wire));
-        link.wait(Stage::EndOfData);
-        self.at(Phase::AwaitingEmptyEnd)
-    }
-
-    /// The transaction ends without content.
-    fn take_back(self, data_refusal: Option<Reply>, link: &mut Link) -> State {
-        match self.mail_refusal().cloned() {
-            // MPAR-08: some servers announce AUTH and do not know the parameter.
-            Some(reply)
-                if self.with_submitter
-                    && matches!(reply.code, ReplyCode::SYNTAX | ReplyCode::PARAMETER_UNKNOWN) =>
-            {
-                Self {
-                    envelope: self.envelope,
-                    with_submitter: false,
-                    mail: None,
-                    rcpt: Vec::new(),
-                }
-                .start(link)
-            }
-            Some(reply) => link.finish(Err(ClientFailure::Refused {
-                stage: Stage::Mail,
-                reply,
-            })),
-            None => {
-                let report = self.report(data_refusal);
-                link.line("RSET", Stage::Reset);
-                self.at(Phase::Resetting(report))
-            }
-        }
-    }
-
-    fn report(&self, final_reply: Option<Reply>) -> SendReport {
-        let outcome = |rcpt: &Reply| match &final_reply {
-            Some(reply) if rcpt.code.is_positive() && reply.code.is_positive() => Ok(reply.clone()),
-            Some(reply) if rcpt.code.is_positive() => Err(reply.clone()),
-            _ => Err(rcpt.clone()),
-        };
-        let recipients = self.rcpt.iter().map(outcome).collect();
-        SendReport {
-            recipients,
-            final_reply: final_reply.filter(|_| self.any_accepted()),
-        }
-    }
-
-    fn any_accepted(&self) -> bool {
-        self.rcpt.iter().any(|reply| reply.code.is_positive())
-    }
-
-    fn mail_refusal(&self) -> Option<&Reply> {
-        self.mail.as_ref().filter(|reply| !reply.code.is_positive())
-    }
-
-    fn at(self, phase: Phase) -> State {
-        State::Sending(Box::new(Sending {
-            dialogue: self,
-            phase,
-        }))
     }
 }
 
-fn lack(envelope: &Envelope, link: &Link) -> Option<Lack> {
-    let capabilities = &link.capabilities;
-    match (capabilities.size, envelope.size) {
-        (Some(limit), Some(size)) if limit > 0 && size > limit => Some(Lack::Size { limit }),
-        _ if envelope.smtputf8 && !capabilities.has(Extension::SmtpUtf8) => Some(Lack::SmtpUtf8),
-        _ => match envelope.body {
-            Body::EightBitMime if !capabilities.has(Extension::EightBitMime) => {
-                Some(Lack::EightBitMime)
-            }
-            // DATA would harm it, and there is no other way yet.
-            Body::BinaryMime => Some(Lack::BinaryMime),
-            Body::SevenBit | Body::EightBitMime => None,
-        },
-    }
-}
-
-/// RFC 5321 §4.5.3.1.10: 552 to RCPT, where it means "too many recipients", is to be taken as 452. With the enhanced code of a full
-/// mailbox it means what it says.
-fn too_many_is_transient(reply: Reply) -> Reply {
-    let too_many = reply
-        .enhanced
-        .is_none_or(|enhanced| (enhanced.subject(), enhanced.detail()) == (5, 3));
-    if reply.code == ReplyCode::STORAGE_EXCEEDED && too_many {
-        return Reply {
-            code: ReplyCode::INSUFFICIENT_STORAGE,
-            enhanced: None,
-            ..reply
-        };
-    }
-    reply
+fn at(dialogue: Dialogue, phase: Phase) -> State {
+    State::Sending(Box::new(Sending { dialogue, phase }))
 }
 
 fn after_reset(report: SendReport, reply: Reply, link: &mut Link) -> State {

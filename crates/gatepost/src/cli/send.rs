@@ -112,6 +112,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         size: Some(meter.octets()),
         body: meter.body(),
         smtputf8: false,
+        ret: None,
+        envelope_id: None,
         submitter: None,
     };
     let password = input.password.or(target.password.clone());

@@ -254,7 +254,6 @@ impl NextHop {
         connection: &mut Connection,
         message: Message<'_>,
     ) -> Result<SendReport, SendFault> {
-        let content = message.lease.content().await.map_err(SendFault::Content)?;
         let envelope = message.lease.envelope();
         let submitter = match &envelope.submitter {
             // MPAR-06: `<>` goes to servers that we authenticated to; MPAR-07: a believed mailbox to any.
@@ -271,13 +270,23 @@ impl NextHop {
                 Body::SevenBit
             },
             smtputf8: envelope.smtputf8,
+            ret: None,
+            envelope_id: None,
             submitter,
         };
-        connection
-            .client
-            .send(&outgoing, content)
-            .await
-            .map_err(SendFault::Client)
+        let mut report = transfer(&mut connection.client, &outgoing, message.lease).await?;
+        // LIM-02: the server takes only so many recipients at a time.
+        while let Some(rest) = outgoing
+            .left_over(&report)
+            .filter(|_| connection.client.is_open())
+        {
+            // What is known of the others stands; those left over are deferred.
+            let Ok(further) = transfer(&mut connection.client, &rest, message.lease).await else {
+                break;
+            };
+            report = report.followed_by(further);
+        }
+        Ok(report)
     }
 
     /// After a transaction: sorts out what happened, and keeps the connection if it is of further use.
@@ -390,6 +399,18 @@ impl NextHop {
 struct Message<'a> {
     lease: &'a Lease,
     recipients: &'a [ForwardPath],
+}
+
+async fn transfer(
+    client: &mut Client,
+    envelope: &Envelope,
+    lease: &Lease,
+) -> Result<SendReport, SendFault> {
+    let content = lease.content().await.map_err(SendFault::Content)?;
+    client
+        .send_from(envelope, content)
+        .await
+        .map_err(SendFault::Client)
 }
 
 enum SendFault {

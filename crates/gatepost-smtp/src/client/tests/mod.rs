@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use gatepost_sasl::{ClientAnswer, ClientQuestion, Secret};
 
 use super::{
-    Authentication, ClientCommand, ClientInput, ClientOutput, ClientProfile, ClientSession,
-    Completed, Envelope, HelloName, StartTlsUse,
+    Authentication, Chunking, ClientCommand, ClientInput, ClientOutput, ClientProfile,
+    ClientSession, Completed, Envelope, HelloName, StartTlsUse,
 };
 use crate::path::Address;
 use crate::tls_facts::TlsFacts;
 
 mod authentication;
+mod chunking;
+mod extensions;
 mod failed_authentication;
 mod handshake;
 mod hostile;
@@ -40,6 +42,7 @@ struct Setting {
     start_tls: StartTlsUse,
     tls: bool,
     clear_password: bool,
+    chunking: Chunking,
     commands: fn() -> Vec<ClientCommand>,
     content: &'static [u8],
 }
@@ -48,6 +51,7 @@ const UNDER_TLS: Setting = Setting {
     start_tls: StartTlsUse::Required,
     tls: true,
     clear_password: false,
+    chunking: Chunking::WhenNeeded,
     commands: Vec::new,
     content: b"",
 };
@@ -93,29 +97,8 @@ impl Setting {
         dialogue: &str,
         piece: usize,
     ) -> Vec<String> {
-        let now = some_time();
-        let profile = ClientProfile {
-            start_tls: self.start_tls,
-            clear_password: self.clear_password,
-            ..ClientProfile::new(HelloName::parse("client.example.com").unwrap())
-        };
-        let mut play = Play {
-            session: ClientSession::new(profile, self.tls.then(TlsFacts::default), now),
-            commands: commands.into(),
-            content: self.content.to_vec(),
-            now,
-            wants_tls: false,
-            closed: false,
-            ends: Vec::new(),
-        };
-        let mut segment = Vec::new();
-        for line in dialogue
-            .lines()
-            .map(str::trim_start)
-            .filter(|line| !line.is_empty())
-        {
-            play.line(line, &mut segment, piece);
-        }
+        let mut play = self.begin(commands);
+        play.lines(dialogue, piece);
         let rest = play.session.pending_output();
         assert!(
             rest.is_empty(),
@@ -127,9 +110,46 @@ impl Setting {
         }
         play.ends
     }
+
+    fn begin(&self, commands: Vec<ClientCommand>) -> Play {
+        let now = some_time();
+        let profile = ClientProfile {
+            start_tls: self.start_tls,
+            clear_password: self.clear_password,
+            chunking: self.chunking,
+            ..ClientProfile::new(HelloName::parse("client.example.com").unwrap())
+        };
+        Play {
+            session: ClientSession::new(profile, self.tls.then(TlsFacts::default), now),
+            commands: commands.into(),
+            content: self.content.to_vec(),
+            now,
+            wants_tls: false,
+            closed: false,
+            ends: Vec::new(),
+        }
+    }
+
+    /// What is said after the dialogue, octet for octet.
+    fn rest_after(&self, dialogue: &str) -> Vec<u8> {
+        let mut play = self.begin((self.commands)());
+        play.lines(dialogue, usize::MAX);
+        std::mem::take(play.session.pending_output())
+    }
 }
 
 impl Play {
+    fn lines(&mut self, dialogue: &str, piece: usize) {
+        let mut segment = Vec::new();
+        for line in dialogue
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| !line.is_empty())
+        {
+            self.line(line, &mut segment, piece);
+        }
+    }
+
     fn line(&mut self, line: &str, segment: &mut Vec<u8>, piece: usize) {
         if let Some(text) = line.strip_prefix("S+ ") {
             segment.extend_from_slice(format!("{text}\r\n").as_bytes());
@@ -217,9 +237,25 @@ fn told(completed: &Completed) -> String {
                 Ok(reply) => format!("taken {reply}"),
                 Err(reply) => format!("refused {reply}"),
             });
-            outcomes.collect::<Vec<_>>().join(", ")
+            let mut told = outcomes.collect::<Vec<_>>().join(", ");
+            if !report.left_over.is_empty() {
+                let places = report.left_over.iter().map(ToString::to_string);
+                told += &format!(", left over: {}", places.collect::<Vec<_>>().join(", "));
+            }
+            told
         }
     }
+}
+
+fn after_hello(extensions: &[&str], rest: &str) -> String {
+    let announced: Vec<_> = extensions
+        .iter()
+        .map(|extension| format!("S: 250-{extension}"))
+        .collect();
+    format!(
+        "S: 220 x\nC: EHLO client.example.com\nS: 250-x\n{}\nS: 250 HELP\n{rest}",
+        announced.join("\n")
+    )
 }
 
 fn authentication() -> Authentication {

@@ -1,6 +1,6 @@
 //! MAIL to the end of data.
 
-use super::{IN_CLEAR, Setting, envelope};
+use super::{IN_CLEAR, Setting, after_hello, envelope};
 use crate::client::ClientCommand;
 use crate::params::Submitter;
 use crate::path::Address;
@@ -22,17 +22,6 @@ const TWO: Setting = Setting {
     },
     ..ONE
 };
-
-fn after_hello(extensions: &[&str], rest: &str) -> String {
-    let announced: Vec<_> = extensions
-        .iter()
-        .map(|extension| format!("S: 250-{extension}"))
-        .collect();
-    format!(
-        "S: 220 x\nC: EHLO client.example.com\nS: 250-x\n{}\nS: 250 HELP\n{rest}",
-        announced.join("\n")
-    )
-}
 
 #[test]
 fn one_by_one_without_pipelining() {

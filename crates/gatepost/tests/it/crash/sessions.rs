@@ -105,7 +105,7 @@ impl Session {
             told_at: usize::try_from(self.chance.between(0, length)).unwrap(),
             fuse: &self.fuse,
         };
-        let report = client.send(&envelope, content).await?;
+        let report = client.send_from(&envelope, content).await?;
         let all = report.recipients.iter().all(Result::is_ok);
         assert!(all, "refused: {report:?}");
         self.senders.ledger.acknowledged(mail.number);
