@@ -140,7 +140,7 @@ fn lim_02_what_a_transaction_leaves_over() {
             "250 ok",
             "taken 250 ok",
             "taken 250 ok",
-            "left over: 3, 4",
+            "left over: [3, 4]",
         ),
         // Refused as one too many: worth another transaction if this one went well.
         (
@@ -148,21 +148,21 @@ fn lim_02_what_a_transaction_leaves_over() {
             "250 ok",
             "taken 250 ok",
             "refused 452 4.5.3 too many",
-            "left over: 2, 3, 4",
+            "left over: [2, 3, 4]",
         ),
         (
             "552 too many",
             "250 ok",
             "taken 250 ok",
             "refused 452 too many",
-            "left over: 2, 3, 4",
+            "left over: [2, 3, 4]",
         ),
         (
             "452 4.5.3 too many",
             "451 4.3.0 no",
             "refused 451 4.3.0 no",
             "refused 452 4.5.3 too many",
-            "left over: 3, 4",
+            "left over: [3, 4]",
         ),
         // A full mailbox stays full.
         (
@@ -170,7 +170,7 @@ fn lim_02_what_a_transaction_leaves_over() {
             "250 ok",
             "taken 250 ok",
             "refused 452 4.2.2 full",
-            "left over: 3, 4",
+            "left over: [3, 4]",
         ),
     ];
     for (third, end, first_outcome, third_outcome, left_over) in rows {

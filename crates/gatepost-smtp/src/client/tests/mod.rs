@@ -237,12 +237,11 @@ fn told(completed: &Completed) -> String {
                 Ok(reply) => format!("taken {reply}"),
                 Err(reply) => format!("refused {reply}"),
             });
-            let mut told = outcomes.collect::<Vec<_>>().join(", ");
+            let mut told = outcomes.collect::<Vec<_>>();
             if !report.left_over.is_empty() {
-                let places = report.left_over.iter().map(ToString::to_string);
-                told += &format!(", left over: {}", places.collect::<Vec<_>>().join(", "));
+                told.push(format!("left over: {:?}", report.left_over));
             }
-            told
+            told.join(", ")
         }
     }
 }
