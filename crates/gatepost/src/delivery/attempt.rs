@@ -250,6 +250,7 @@ impl Courier {
                     *outcome = RecipientOutcome::Deferred {
                         after: NOT_RECORDED,
                         diagnostic: std::mem::take(diagnostic),
+                        delay_told: false,
                     };
                 }
             }
@@ -288,12 +289,20 @@ impl Courier {
                 RecipientOutcome::Deferred {
                     after: REFUSED_US,
                     diagnostic,
+                    delay_told: false,
                 },
             ),
             Verdict::Transient => {
                 let failed = recipient.attempts.saturating_add(1);
                 match schedule::after_failure(&self.retry, failed, recipient.waited, jitter()) {
-                    Next::Retry(after) => (tried, RecipientOutcome::Deferred { after, diagnostic }),
+                    Next::Retry(after) => (
+                        tried,
+                        RecipientOutcome::Deferred {
+                            after,
+                            diagnostic,
+                            delay_told: false,
+                        },
+                    ),
                     Next::GiveUp => {
                         let outcome = tried.outcome.clone().expired();
                         (

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatepost_client::{
-    Body, ChannelError, ChannelFault, Client, ClientFailure, Connector, Credentials, Envelope,
-    Error, MechanismChoice, ReplyCode, Roots, SendReport, Stage, Submitter, TlsMode,
+    ChannelError, ChannelFault, Client, ClientFailure, Connector, Credentials, Envelope, Error,
+    MechanismChoice, ReplyCode, Roots, SendReport, Stage, Submitter, TlsMode,
 };
 use gatepost_smtp::path::ForwardPath;
 use tokio::sync::Semaphore;
@@ -264,11 +264,7 @@ impl NextHop {
             reverse_path: envelope.reverse_path.clone(),
             recipients: message.recipients.iter().cloned().map(Into::into).collect(),
             size: Some(message.lease.size()),
-            body: if envelope.body_8bit {
-                Body::EightBitMime
-            } else {
-                Body::SevenBit
-            },
+            body: envelope.body,
             smtputf8: envelope.smtputf8,
             ret: None,
             envelope_id: None,

@@ -95,8 +95,7 @@ fn envelope(now: u64, hostname: &str) -> Envelope {
             helo: hostname.to_owned(),
             ..SubmissionFacts::default()
         },
-        body_8bit: false,
-        smtputf8: false,
+        ..Envelope::default()
     }
 }
 

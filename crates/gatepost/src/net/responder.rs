@@ -77,9 +77,10 @@ impl Responder {
                 reverse_path,
                 params,
             } => self.mail(reverse_path, params, session.identity()),
-            Request::Rcpt { forward_path, .. } => {
-                self.decide(|submission, _| submission.recipient(&forward_path))
-            }
+            Request::Rcpt {
+                forward_path,
+                params,
+            } => self.decide(|submission, _| submission.recipient(&forward_path, params)),
             Request::Content => {
                 let origin = self.origin(session);
                 self.decide(|submission, services| {

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use gatepost_sasl::Identity;
-use gatepost_smtp::params::{Body, MailParams};
+use gatepost_smtp::params::{Body, MailParams, RcptParams};
 use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
 use gatepost_smtp::reply::Refusal;
 use gatepost_smtp::server::GreetingFacts;
@@ -84,9 +84,13 @@ impl Submission {
     }
 
     /// Decides on RCPT.
-    pub(super) fn recipient(&mut self, path: &ForwardPath) -> Result<(), Decision> {
+    pub(super) fn recipient(
+        &mut self,
+        path: &ForwardPath,
+        params: RcptParams,
+    ) -> Result<(), Decision> {
         let grant = relay::decide(&self.actor(), path)?;
-        self.grants.add(grant);
+        self.grants.add(grant.with(params));
         Ok(())
     }
 
@@ -115,8 +119,10 @@ impl Submission {
                     .map(|tls| format!("{} {}", tls.version, tls.cipher)),
                 session: origin.session.to_string(),
             },
-            body_8bit: self.params.body == Some(Body::EightBitMime),
+            body: self.params.body.unwrap_or_default(),
             smtputf8: self.params.smtputf8,
+            ret: self.params.ret,
+            envelope_id: self.params.envelope_id.clone(),
         };
         self.draft = Some(services.queue.begin(envelope));
     }
@@ -176,7 +182,20 @@ impl Submission {
             return Err(storage_refusal(services, self.fault.as_ref()));
         };
         let envelope = draft.envelope_mut();
-        envelope.body_8bit |= self.eight_bit;
+        if self.eight_bit {
+            // MIME-01: many programs forget to say so.
+            envelope.body = envelope.body.max(Body::EightBitMime);
+        }
+        // Programs ask for SMTPUTF8 whether they need it or not; what is ASCII throughout goes by any next hop.
+        envelope.smtputf8 &= self.eight_bit
+            || envelope
+                .reverse_path
+                .address()
+                .is_some_and(|address| !address.is_ascii())
+            || self
+                .grants
+                .recipients()
+                .any(|path| !path.address().is_ascii());
         envelope.submission.received_ms =
             u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
         let disposition = route::disposition(

@@ -18,6 +18,8 @@
 //! # }
 //! ```
 
+use gatepost_smtp::dsn::Notify;
+use gatepost_smtp::params::RcptParams;
 use gatepost_smtp::path::{ForwardPath, ReversePath};
 use gatepost_smtp::reply::Refusal;
 
@@ -29,6 +31,7 @@ use crate::observe::reason::Reason;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayGrant {
     recipient: ForwardPath,
+    params: RcptParams,
 }
 
 impl RelayGrant {
@@ -36,9 +39,20 @@ impl RelayGrant {
     pub fn recipient(&self) -> &ForwardPath {
         &self.recipient
     }
+
+    /// The same grant, with what the sender wants to hear about the recipient.
+    #[must_use]
+    pub fn with(self, params: RcptParams) -> Self {
+        Self { params, ..self }
+    }
+
+    /// The recipient, and what the sender wants to hear about it.
+    pub fn into_parts(self) -> (ForwardPath, RcptParams) {
+        (self.recipient, self.params)
+    }
 }
 
-/// The grants of one message: each recipient once, in the order first named.
+/// The grants of one message: each recipient once, in the order first named, with what was said of it first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelayGrants {
     grants: Vec<RelayGrant>,
@@ -47,7 +61,7 @@ pub struct RelayGrants {
 impl RelayGrants {
     /// Adds a grant, unless its recipient has one already.
     pub fn add(&mut self, grant: RelayGrant) {
-        if !self.grants.contains(&grant) {
+        if !self.recipients().any(|named| *named == grant.recipient) {
             self.grants.push(grant);
         }
     }
@@ -68,6 +82,15 @@ impl RelayGrants {
     }
 }
 
+impl IntoIterator for RelayGrants {
+    type Item = RelayGrant;
+    type IntoIter = std::vec::IntoIter<RelayGrant>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.grants.into_iter()
+    }
+}
+
 impl From<RelayGrant> for RelayGrants {
     fn from(grant: RelayGrant) -> Self {
         Self {
@@ -84,14 +107,20 @@ pub fn decide(actor: &Actor<'_>, recipient: &ForwardPath) -> Result<RelayGrant, 
     }
     Ok(RelayGrant {
         recipient: recipient.clone(),
+        params: RcptParams::default(),
     })
 }
 
 /// The grant for a notice of our own about a message with this reverse-path: to the reverse-path and nobody else. There
-/// is none about a message that has none, such as another notice (RFC 5321 §6.1, T-45).
+/// is none about a message that has none, such as another notice (RFC 5321 §6.1, T-45), and nobody wants to hear what
+/// becomes of it.
 pub fn for_notice(about: &ReversePath) -> Option<RelayGrant> {
     about.address().map(|address| RelayGrant {
         recipient: ForwardPath::from(address.clone()),
+        params: RcptParams {
+            notify: Some(Notify::Never),
+            original_recipient: None,
+        },
     })
 }
 

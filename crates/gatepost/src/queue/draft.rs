@@ -7,12 +7,11 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use gatepost_smtp::path::ForwardPath;
 use tokio::task::JoinHandle;
 
 use super::engine::{Engine, NewBody, NewMessage, QueueError};
 use super::entry::Disposition;
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Recipient};
 use super::id::QueueId;
 use super::storage::StoredFile;
 
@@ -102,7 +101,7 @@ impl Draft {
     }
 
     /// Commits the message to these recipients.
-    pub(super) async fn commit(mut self, recipients: Vec<ForwardPath>) -> Result<(), QueueError> {
+    pub(super) async fn commit(mut self, recipients: Vec<Recipient>) -> Result<(), QueueError> {
         if self.file.is_some() && !self.pending.is_empty() {
             self.spill().await?;
         }

@@ -10,11 +10,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepost_smtp::params::RcptParams;
 use gatepost_smtp::path::ForwardPath;
 
 use super::content::Content;
 use super::entry::{Disposition, EntryState, RecipientOutcome, RecipientState};
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Recipient};
 use super::id::QueueId;
 use super::storage::StoredFile;
 
@@ -60,7 +61,7 @@ pub struct NewMessage {
     /// Its envelope.
     pub envelope: Envelope,
     /// Its recipients, at least one.
-    pub recipients: Vec<ForwardPath>,
+    pub recipients: Vec<Recipient>,
     /// What to do with it.
     pub disposition: Disposition,
     /// The front of its content: its headers.
@@ -104,10 +105,14 @@ pub struct LeasedRecipient {
     pub place: usize,
     /// Its address.
     pub forward_path: ForwardPath,
+    /// What the sender wants to hear about it.
+    pub params: RcptParams,
     /// Attempts that failed before this one.
     pub attempts: u32,
     /// How long it has waited in total.
     pub waited: Duration,
+    /// Its sender has been told that it takes long.
+    pub delay_told: bool,
     /// What the next hop said last; empty at the first attempt.
     pub diagnostic: String,
 }

@@ -35,6 +35,8 @@ pub struct RecipientState {
     pub attempts: u32,
     /// Delays waited through so far, the current one included.
     pub waited: Duration,
+    /// The sender has been told that it takes long: that is said once.
+    pub delay_told: bool,
     /// What the next hop last said, for notices and for the operator; empty before the first attempt.
     pub diagnostic: Box<str>,
 }
@@ -65,6 +67,8 @@ pub enum RecipientOutcome {
         after: Duration,
         /// What the next hop said.
         diagnostic: String,
+        /// The sender was told now that it takes long.
+        delay_told: bool,
     },
     /// Given up.
     Bounced {
@@ -90,6 +94,7 @@ impl RecipientState {
             phase,
             attempts: 0,
             waited: Duration::ZERO,
+            delay_told: false,
             diagnostic: Box::default(),
         }
     }
@@ -113,21 +118,31 @@ impl RecipientState {
         if self.due().is_none() {
             return self;
         }
+        let mut delay_told = self.delay_told;
         let (phase, waited, diagnostic) = match outcome {
             RecipientOutcome::Delivered => (Phase::Delivered, self.waited, String::new()),
             RecipientOutcome::Bounced { diagnostic } => (Phase::Bounced, self.waited, diagnostic),
             RecipientOutcome::Held { diagnostic } => (Phase::Held, self.waited, diagnostic),
-            RecipientOutcome::Deferred { after, diagnostic } => (
-                Phase::Waiting(now.saturating_add(after)),
-                self.waited.saturating_add(after),
+            RecipientOutcome::Deferred {
+                after,
                 diagnostic,
-            ),
+                delay_told: told_now,
+            } => {
+                delay_told |= told_now;
+                let waited = self.waited.saturating_add(after);
+                (
+                    Phase::Waiting(now.saturating_add(after)),
+                    waited,
+                    diagnostic,
+                )
+            }
         };
         let deferred = u32::from(matches!(phase, Phase::Waiting(_)));
         Self {
             phase,
             waited,
             attempts: self.attempts.saturating_add(deferred),
+            delay_told,
             diagnostic: diagnostic.into_boxed_str(),
         }
     }
@@ -185,7 +200,20 @@ mod tests {
         RecipientOutcome::Deferred {
             after,
             diagnostic: "451 4.3.0 later".to_owned(),
+            delay_told: false,
         }
+    }
+
+    #[test]
+    fn a_delay_once_told_stays_told() {
+        let told = RecipientOutcome::Deferred {
+            after: MINUTE,
+            diagnostic: String::new(),
+            delay_told: true,
+        };
+        let state = RecipientState::committed(Disposition::Deliver, NOW).after(told, NOW);
+        assert!(state.delay_told);
+        assert!(state.after(deferred(MINUTE), NOW).delay_told);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use std::net::SocketAddr;
 
-use gatepost_smtp::params::Submitter;
+use gatepost_smtp::dsn::{EnvelopeId, Notify, OriginalRecipient, Ret};
+use gatepost_smtp::params::{Body, RcptParams, Submitter};
 use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +19,23 @@ pub struct Envelope {
     pub submitter: Submitter,
     /// How the message came here.
     pub submission: SubmissionFacts,
-    /// The content has octets above 127 (RFC 6152).
-    pub body_8bit: bool,
+    /// What octets the content has (RFC 6152, RFC 3030).
+    pub body: Body,
     /// The envelope or the headers need SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// How much of the message a notice returns (RFC 3461 §4.3).
+    pub ret: Option<Ret>,
+    /// The sender's own name for the message (RFC 3461 §4.4).
+    pub envelope_id: Option<EnvelopeId>,
+}
+
+/// One who shall get a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address.
+    pub forward_path: ForwardPath,
+    /// What the sender wants to hear about it (RFC 3461 §4.1, §4.2).
+    pub params: RcptParams,
 }
 
 impl Default for Envelope {
@@ -31,8 +45,10 @@ impl Default for Envelope {
             reverse_path: ReversePath::Null,
             submitter: Submitter::Unknown,
             submission: SubmissionFacts::default(),
-            body_8bit: false,
+            body: Body::SevenBit,
             smtputf8: false,
+            ret: None,
+            envelope_id: None,
         }
     }
 }
@@ -86,12 +102,61 @@ struct Written {
     /// Absent when unknown (`<>`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     submitter: Option<String>,
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// What records before `body` have in its place.
+    #[serde(default, skip_serializing)]
     body_8bit: bool,
+    /// As on the wire; absent for `7BIT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     smtputf8: bool,
+    /// As on the wire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ret: Option<String>,
+    /// As on the wire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    envid: Option<String>,
+    /// The parameters of the recipients, in their order; empty when none has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rcpt: Vec<WrittenParams>,
     #[serde(default)]
     submission: SubmissionFacts,
+}
+
+/// The parameters of a recipient as a record holds them: as on the wire.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct WrittenParams {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orcpt: Option<String>,
+}
+
+impl WrittenParams {
+    fn of(params: &RcptParams) -> Self {
+        Self {
+            notify: params.notify.map(Notify::to_wire),
+            orcpt: params
+                .original_recipient
+                .as_ref()
+                .map(|recipient| recipient.to_wire(true)),
+        }
+    }
+
+    /// What cannot be read is a wish that is not heard; the message is worth more.
+    fn read(&self) -> RcptParams {
+        RcptParams {
+            notify: self
+                .notify
+                .as_deref()
+                .and_then(|text| Notify::parse(text).ok()),
+            original_recipient: self
+                .orcpt
+                .as_deref()
+                .and_then(|text| OriginalRecipient::parse(text).ok()),
+        }
+    }
 }
 
 #[expect(
@@ -103,7 +168,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// The octets for a record.
-pub(crate) fn encode(envelope: &Envelope, recipients: &[ForwardPath]) -> Vec<u8> {
+pub(crate) fn encode(envelope: &Envelope, recipients: &[Recipient]) -> Vec<u8> {
     let written = Written {
         from: envelope
             .reverse_path
@@ -111,14 +176,28 @@ pub(crate) fn encode(envelope: &Envelope, recipients: &[ForwardPath]) -> Vec<u8>
             .map_or_else(String::new, Address::to_string),
         to: recipients
             .iter()
-            .map(|path| path.address().to_string())
+            .map(|one| one.forward_path.address().to_string())
             .collect(),
         submitter: match &envelope.submitter {
             Submitter::Unknown => None,
             Submitter::Address(address) => Some(address.to_string()),
         },
-        body_8bit: envelope.body_8bit,
+        body_8bit: false,
+        body: (envelope.body != Body::SevenBit).then(|| envelope.body.as_str().to_owned()),
         smtputf8: envelope.smtputf8,
+        ret: envelope.ret.map(|ret| ret.to_wire().to_owned()),
+        envid: envelope.envelope_id.as_ref().map(EnvelopeId::to_wire),
+        rcpt: if recipients
+            .iter()
+            .all(|one| one.params == RcptParams::default())
+        {
+            Vec::new()
+        } else {
+            recipients
+                .iter()
+                .map(|one| WrittenParams::of(&one.params))
+                .collect()
+        },
         submission: envelope.submission.clone(),
     };
     // Strings, numbers and booleans: there is nothing in it that JSON could refuse.
@@ -126,12 +205,22 @@ pub(crate) fn encode(envelope: &Envelope, recipients: &[ForwardPath]) -> Vec<u8>
 }
 
 /// Reads a record's octets; `None` when they are not an envelope.
-pub(crate) fn decode(octets: &[u8]) -> Option<(Envelope, Vec<ForwardPath>)> {
+pub(crate) fn decode(octets: &[u8]) -> Option<(Envelope, Vec<Recipient>)> {
     let written: Written = serde_json::from_slice(octets).ok()?;
     let recipients = written
         .to
         .iter()
-        .map(|text| Address::parse(text).ok().map(ForwardPath::from))
+        .enumerate()
+        .map(|(place, text)| {
+            Some(Recipient {
+                forward_path: Address::parse(text).ok()?.into(),
+                params: written
+                    .rcpt
+                    .get(place)
+                    .map(WrittenParams::read)
+                    .unwrap_or_default(),
+            })
+        })
         .collect::<Option<Vec<_>>>()?;
     let envelope = Envelope {
         reverse_path: ReversePath::parse(&written.from).ok()?,
@@ -140,8 +229,15 @@ pub(crate) fn decode(octets: &[u8]) -> Option<(Envelope, Vec<ForwardPath>)> {
             Some(text) => Submitter::Address(Address::parse(&text).ok()?),
         },
         submission: written.submission,
-        body_8bit: written.body_8bit,
+        body: match written.body.as_deref() {
+            Some("BINARYMIME") => Body::BinaryMime,
+            Some("8BITMIME") => Body::EightBitMime,
+            _ if written.body_8bit => Body::EightBitMime,
+            _ => Body::SevenBit,
+        },
         smtputf8: written.smtputf8,
+        ret: written.ret.and_then(|text| Ret::parse(&text).ok()),
+        envelope_id: written.envid.and_then(|text| EnvelopeId::parse(&text).ok()),
     };
     Some((envelope, recipients))
 }
@@ -150,10 +246,17 @@ pub(crate) fn decode(octets: &[u8]) -> Option<(Envelope, Vec<ForwardPath>)> {
 mod tests {
     use super::*;
 
-    fn recipients() -> Vec<ForwardPath> {
-        ["a@example.org", "\"b c\"@[192.0.2.1]"]
-            .map(|text| ForwardPath::from(Address::parse(text).unwrap()))
-            .to_vec()
+    fn recipients(params: &RcptParams) -> Vec<Recipient> {
+        [
+            "a@example.org",
+            "\"b c\"@[192.0.2.1]",
+            "b\u{f6}b@b\u{fc}cher.example",
+        ]
+        .map(|text| Recipient {
+            forward_path: Address::parse(text).unwrap().into(),
+            params: params.clone(),
+        })
+        .to_vec()
     }
 
     #[test]
@@ -181,13 +284,52 @@ mod tests {
                         Submitter::Address(Address::parse(text).unwrap())
                     }),
                     submission: submission.clone(),
-                    body_8bit: submitter.is_some(),
-                    smtputf8: false,
+                    ..Envelope::default()
                 };
-                let octets = encode(&envelope, &recipients());
-                assert_eq!(decode(&octets), Some((envelope, recipients())));
+                let recipients = recipients(&RcptParams::default());
+                let octets = encode(&envelope, &recipients);
+                assert_eq!(decode(&octets), Some((envelope, recipients)));
             }
         }
+    }
+
+    // DSN-03, EAI-05
+    #[test]
+    fn dsn_03_eai_05_what_the_sender_wants_to_hear_survives_the_round_trip() {
+        for body in [Body::SevenBit, Body::EightBitMime, Body::BinaryMime] {
+            let envelope = Envelope {
+                body,
+                smtputf8: true,
+                ret: Some(Ret::Headers),
+                envelope_id: Some(EnvelopeId::parse("QQ+20314159+2B").unwrap()),
+                ..Envelope::default()
+            };
+            for orcpt in ["rfc822;a+2Bb@c", "utf-8;fr\\x{E9}d@c"] {
+                let recipients = recipients(&RcptParams {
+                    notify: Some(Notify::parse("SUCCESS,DELAY").unwrap()),
+                    original_recipient: Some(OriginalRecipient::parse(orcpt).unwrap()),
+                });
+                let octets = encode(&envelope, &recipients);
+                assert_eq!(decode(&octets), Some((envelope.clone(), recipients)));
+            }
+        }
+    }
+
+    #[test]
+    fn records_of_earlier_versions_are_read() {
+        let octets = br#"{"from":"","to":["a@example.org"],"body_8bit":true}"#;
+        let (envelope, recipients) = decode(octets).unwrap();
+        assert_eq!((envelope.body, envelope.ret), (Body::EightBitMime, None));
+        assert_eq!(recipients[0].params, RcptParams::default());
+    }
+
+    // T-36
+    #[test]
+    fn t_36_a_wish_that_cannot_be_read_costs_no_message() {
+        let octets = br#"{"from":"","to":["a@example.org"],"envid":"a+0Ab","ret":"?","rcpt":[{"notify":"","orcpt":"rfc822;+0D+0A"}]}"#;
+        let (envelope, recipients) = decode(octets).unwrap();
+        assert_eq!(envelope, Envelope::default());
+        assert_eq!(recipients[0].params, RcptParams::default());
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use self::content::Content;
 pub use self::draft::Draft;
 pub use self::engine::{EntryView, ListQuery, Listing, QueueError, Settled};
 pub use self::entry::{Disposition, EntryState, RecipientOutcome};
-pub use self::envelope::{AuthFacts, Envelope, SubmissionFacts};
+pub use self::envelope::{AuthFacts, Envelope, Recipient, SubmissionFacts};
 pub use self::id::QueueId;
 pub use self::lease::Lease;
 pub use self::spool::{Alarm, Damage, DamageKind, RecoveryReport, SpoolOptions};
@@ -92,7 +92,14 @@ impl Queue {
     /// and the sender remains responsible.
     pub async fn commit(&self, draft: Draft, grants: RelayGrants) -> Result<Committed, QueueError> {
         let id = draft.id();
-        draft.commit(grants.recipients().cloned().collect()).await?;
+        let recipients = grants.into_iter().map(|grant| {
+            let (forward_path, params) = grant.into_parts();
+            Recipient {
+                forward_path,
+                params,
+            }
+        });
+        draft.commit(recipients.collect()).await?;
         Ok(Committed { id })
     }
 

@@ -85,6 +85,7 @@ async fn a_deferred_message_keeps_its_history_when_its_patch_is_moved() {
     let outcome = RecipientOutcome::Deferred {
         after: Duration::from_secs(3600),
         diagnostic: "451 4.3.0 later".to_owned(),
+        delay_told: true,
     };
     spool.settle_due(outcome).await;
     spool.turn_over().await;

@@ -55,6 +55,7 @@ async fn at_rest() -> (SimStorage, BTreeMap<QueueId, Mail>) {
         let outcome = RecipientOutcome::Deferred {
             after: Duration::from_secs(60),
             diagnostic: "450 4.2.0 later".to_owned(),
+            delay_told: false,
         };
         queue.settle(lease, vec![outcome]).await.unwrap();
     }
@@ -190,6 +191,7 @@ async fn a_message_found_damaged_is_held() {
             Err(_) => RecipientOutcome::Deferred {
                 after: Duration::ZERO,
                 diagnostic: "could not read it".to_owned(),
+                delay_told: false,
             },
         };
         queue.settle(lease, vec![outcome]).await.unwrap();

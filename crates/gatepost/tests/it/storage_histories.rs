@@ -262,11 +262,27 @@ impl History {
         match self.dice.below(8) {
             0 => {
                 let after = Duration::ZERO;
-                (RecipientOutcome::Deferred { after, diagnostic }, 'w')
+                let delay_told = false;
+                (
+                    RecipientOutcome::Deferred {
+                        after,
+                        diagnostic,
+                        delay_told,
+                    },
+                    'w',
+                )
             }
             1 => {
                 let after = HOUR;
-                (RecipientOutcome::Deferred { after, diagnostic }, 'w')
+                let delay_told = false;
+                (
+                    RecipientOutcome::Deferred {
+                        after,
+                        diagnostic,
+                        delay_told,
+                    },
+                    'w',
+                )
             }
             2 => (RecipientOutcome::Held { diagnostic }, 'h'),
             3 => (RecipientOutcome::Bounced { diagnostic }, 'b'),

@@ -19,8 +19,7 @@ pub(crate) fn envelope() -> Envelope {
             session: "s1".to_owned(),
             ..SubmissionFacts::default()
         },
-        body_8bit: false,
-        smtputf8: false,
+        ..Envelope::default()
     }
 }
 

@@ -98,7 +98,10 @@ impl Entry {
             id: self.message.id,
             state: EntryState::of(&self.states),
             envelope: self.message.envelope.clone(),
-            recipients: recipients.zip(self.states.iter().cloned()).collect(),
+            recipients: recipients
+                .map(|one| one.forward_path)
+                .zip(self.states.iter().cloned())
+                .collect(),
             now,
             size: self.content.len() as u64,
             headers: self.message.headers.clone(),
@@ -114,11 +117,13 @@ impl Entry {
             envelope: self.message.envelope.clone(),
             size: self.content.len() as u64,
             recipients: due
-                .map(|(place, (forward_path, state))| LeasedRecipient {
+                .map(|(place, (recipient, state))| LeasedRecipient {
                     place,
-                    forward_path: forward_path.clone(),
+                    forward_path: recipient.forward_path.clone(),
+                    params: recipient.params.clone(),
                     attempts: state.attempts,
                     waited: state.waited,
+                    delay_told: state.delay_told,
                     diagnostic: state.diagnostic.to_string(),
                 })
                 .collect(),
@@ -337,10 +342,12 @@ impl Twins {
             2 => RecipientOutcome::Deferred {
                 after: Duration::from_secs(3600),
                 diagnostic,
+                delay_told: true,
             },
             3 => RecipientOutcome::Deferred {
                 after: Duration::ZERO,
                 diagnostic,
+                delay_told: false,
             },
             _ => RecipientOutcome::Delivered,
         }

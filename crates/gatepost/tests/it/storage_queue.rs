@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepost::policy::relay::{self, RelayGrants};
 use gatepost::queue::{
-    Disposition, EntryState, ListQuery, Queue, QueueError, QueueId, RecipientOutcome, SpoolOptions,
+    Disposition, EntryState, Envelope, ListQuery, Queue, QueueError, QueueId, RecipientOutcome,
+    SpoolOptions,
 };
+use gatepost_smtp::params::{Body, RcptParams};
+use gatepost_smtp::path::ReversePath;
+use gatepost_smtp::{EnvelopeId, Notify, OriginalRecipient, Ret};
 
-use crate::storage_mail::{Mail, read};
+use crate::storage_mail::{Mail, envelope, read};
 use crate::storage_sim::{Dice, Gated, SimStorage};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,6 +28,7 @@ fn deferred(after: Duration) -> RecipientOutcome {
     RecipientOutcome::Deferred {
         after,
         diagnostic: "451 4.3.0 later".to_owned(),
+        delay_told: false,
     }
 }
 
@@ -302,4 +308,62 @@ async fn finished_messages_give_their_room_back() {
     let (queue, report) = Queue::open_with(again, small_segments()).unwrap();
     assert_eq!((report.messages, report.damage.len()), (1, 0));
     assert_eq!(read(&queue, stays_id).await.unwrap(), stays.content());
+}
+
+// DSN-03: what the sender wants to hear is handed out with the message, after a restart too.
+#[tokio::test]
+async fn dsn_03_wishes_survive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let params = RcptParams {
+        notify: Some(Notify::Never),
+        original_recipient: Some(OriginalRecipient::parse("rfc822;Fred+2B1@example.org").unwrap()),
+    };
+    let wanted = Envelope {
+        ret: Some(Ret::Headers),
+        envelope_id: Some(EnvelopeId::parse("QQ+20314159").unwrap()),
+        body: Body::BinaryMime,
+        smtputf8: true,
+        ..envelope()
+    };
+    let (queue, _) = Queue::open(directory.path(), SpoolOptions::default()).unwrap();
+    let mut draft = queue.begin(wanted.clone());
+    draft.append(b"Subject: x\r\n\r\n").await.unwrap();
+    let mut grants = RelayGrants::default();
+    for (address, params) in [
+        ("fred@example.org", params.clone()),
+        ("fr\u{e9}d@b\u{fc}cher.example", RcptParams::default()),
+        ("fred@EXAMPLE.org", RcptParams::default()),
+    ] {
+        let path = ReversePath::parse(address).unwrap();
+        grants.add(relay::for_notice(&path).unwrap().with(params));
+    }
+    queue.commit(draft, grants).await.unwrap();
+    let lease = queue.lease(1).await.pop().unwrap();
+    let told = RecipientOutcome::Deferred {
+        after: Duration::ZERO,
+        diagnostic: String::new(),
+        delay_told: true,
+    };
+    queue.settle(lease, vec![told]).await.unwrap();
+    drop(queue);
+
+    let (queue, _) = Queue::open(directory.path(), SpoolOptions::default()).unwrap();
+    let lease = queue.lease(1).await.pop().unwrap();
+    assert_eq!(lease.envelope(), &wanted);
+    let recipients: Vec<_> = lease
+        .recipients()
+        .iter()
+        .map(|one| (one.forward_path.to_string(), &one.params, one.delay_told))
+        .collect();
+    assert_eq!(
+        recipients,
+        [
+            ("<fred@example.org>".to_owned(), &params, true),
+            (
+                "<fr\u{e9}d@b\u{fc}cher.example>".to_owned(),
+                &RcptParams::default(),
+                false
+            ),
+        ]
+    );
 }

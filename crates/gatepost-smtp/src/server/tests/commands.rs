@@ -8,7 +8,7 @@ fn cap_10_what_ehlo_announces() {
     let mut driver = Driver::tls();
     assert_eq!(
         driver.say("EHLO client.example.com"),
-        "250-mail.example.com\n250-PIPELINING\n250-SIZE 67108864\n250-8BITMIME\n250-CHUNKING\n250-ENHANCEDSTATUSCODES\n\
+        "250-mail.example.com\n250-PIPELINING\n250-SIZE 67108864\n250-8BITMIME\n250-CHUNKING\n250-ENHANCEDSTATUSCODES\n250-DSN\n250-SMTPUTF8\n\
          250-LIMITS RCPTMAX=1000\n250-AUTH CRAM-MD5 PLAIN LOGIN\n250 HELP\n"
     );
     let facts = driver.session.greeting_facts();

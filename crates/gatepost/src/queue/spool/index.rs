@@ -396,6 +396,7 @@ mod tests {
             RecipientOutcome::Deferred {
                 after: NOW,
                 diagnostic: String::new(),
+                delay_told: false,
             },
             NOW,
         );

@@ -18,7 +18,7 @@ use super::{Alarm, Shared, blocking, body_name};
 use crate::queue::content::Content;
 use crate::queue::engine::{EntryView, Leased, LeasedRecipient, ListQuery, Listing, QueueError};
 use crate::queue::entry::{EntryState, Moment, RecipientState};
-use crate::queue::envelope;
+use crate::queue::envelope::{self, Recipient};
 use crate::queue::id::QueueId;
 use crate::queue::storage::Area;
 
@@ -135,7 +135,7 @@ pub(super) fn list(shared: &Shared, query: ListQuery) -> Listing {
 /// One message.
 pub(super) fn view(shared: &Shared, id: QueueId) -> Result<EntryView, QueueError> {
     let stored = Stored::read(shared, id)?;
-    let (envelope, forward_paths) =
+    let (envelope, recipients) =
         envelope::decode(stored.parts()?.envelope).ok_or(QueueError::Damaged)?;
     let size = stored.size()?;
     let headers = stored.headers()?;
@@ -143,8 +143,9 @@ pub(super) fn view(shared: &Shared, id: QueueId) -> Result<EntryView, QueueError
         id,
         state: EntryState::of(&stored.recipients),
         envelope,
-        recipients: forward_paths
+        recipients: recipients
             .into_iter()
+            .map(|one| one.forward_path)
             .zip(stored.recipients.into_vec())
             .collect(),
         now: shared.now(),
@@ -260,20 +261,22 @@ impl Stored {
     }
 
     fn leased(self, id: QueueId, now: Moment) -> Result<Leased, QueueError> {
-        let (envelope, forward_paths) =
+        let (envelope, recipients) =
             envelope::decode(self.parts()?.envelope).ok_or(QueueError::Damaged)?;
         let size = self.size()?;
-        let due = |(place, (forward_path, state)): (usize, (_, RecipientState))| {
+        let due = |(place, (recipient, state)): (usize, (Recipient, RecipientState))| {
             let is_due = state.due().is_some_and(|due| due <= now);
             is_due.then(|| LeasedRecipient {
                 place,
-                forward_path,
+                forward_path: recipient.forward_path,
+                params: recipient.params,
                 attempts: state.attempts,
                 waited: state.waited,
+                delay_told: state.delay_told,
                 diagnostic: state.diagnostic.into(),
             })
         };
-        let recipients = forward_paths
+        let recipients = recipients
             .into_iter()
             .zip(self.recipients.into_vec())
             .enumerate()

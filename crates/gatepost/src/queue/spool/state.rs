@@ -4,6 +4,8 @@
 //! count 4, then per recipient: phase 1 · attempts 4 · waited in ms 8 · due in ms since 1970 8 · diagnostic (counted)
 //! ```
 //!
+//! The highest bit of the phase says that the sender has been told of the delay.
+//!
 //! On disk a due time is wall-clock time, in memory it is a [`Moment`] of the engine's monotonic clock. A due time that a jumping
 //! clock has moved is taken back into `now ..= now + longest`: a retry comes at most one interval late (T-43).
 
@@ -21,6 +23,9 @@ pub(super) struct Clocks {
     pub(super) wall_ms: u64,
 }
 
+/// The bit in the octet of the phase that says that the sender was told of the delay.
+const DELAY_TOLD: u8 = 0x80;
+
 /// Encodes the recipients at this instant.
 pub(super) fn encode(recipients: &[RecipientState], clocks: Clocks) -> Vec<u8> {
     let mut octets = Vec::with_capacity(4 + recipients.len() * 32);
@@ -33,7 +38,7 @@ pub(super) fn encode(recipients: &[RecipientState], clocks: Clocks) -> Vec<u8> {
             Phase::Held => (3, 0),
             Phase::Captured => (4, 0),
         };
-        octets.push(code);
+        octets.push(code | if one.delay_told { DELAY_TOLD } else { 0 });
         octets.put_u32(one.attempts);
         octets.put_u64(milliseconds(one.waited));
         octets.put_u64(due_ms);
@@ -60,12 +65,12 @@ fn decode_one(
     clocks: Clocks,
     longest: Duration,
 ) -> Option<RecipientState> {
-    let code = reader.u8()?;
+    let octet = reader.u8()?;
     let attempts = reader.u32()?;
     let waited = Duration::from_millis(reader.u64()?);
     let due_ms = reader.u64()?;
     let diagnostic = std::str::from_utf8(reader.counted()?).ok()?.into();
-    let phase = match code {
+    let phase = match octet & !DELAY_TOLD {
         0 => {
             let ahead = Duration::from_millis(due_ms.saturating_sub(clocks.wall_ms));
             Phase::Waiting(clocks.monotonic.saturating_add(ahead.min(longest)))
@@ -80,6 +85,7 @@ fn decode_one(
         phase,
         attempts,
         waited,
+        delay_told: octet & DELAY_TOLD != 0,
         diagnostic,
     })
 }
@@ -111,6 +117,7 @@ mod tests {
             RecipientOutcome::Deferred {
                 after: HOUR / 2,
                 diagnostic: "451 4.3.0 später".to_owned(),
+                delay_told: true,
             },
             WRITTEN.monotonic,
         );

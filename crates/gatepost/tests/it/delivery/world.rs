@@ -22,7 +22,7 @@ use gatepost::queue::{
     AuthFacts, EntryState, Envelope, ListQuery, Queue, QueueId, SpoolOptions, SubmissionFacts,
 };
 use gatepost_sasl::{Authcid, Grant, Identity, Outcome, mechanism};
-use gatepost_smtp::params::Submitter;
+use gatepost_smtp::params::{Body, Submitter};
 use gatepost_smtp::path::{ForwardPath, ReversePath};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{mpsc, oneshot};
@@ -210,8 +210,12 @@ impl World {
                 auth: Some(auth),
                 ..SubmissionFacts::default()
             },
-            body_8bit: !content.is_ascii(),
-            smtputf8: false,
+            body: if content.is_ascii() {
+                Body::SevenBit
+            } else {
+                Body::EightBitMime
+            },
+            ..Envelope::default()
         });
         tell(draft.id());
         let (headers, body) = content.split_once("\r\n\r\n").unwrap();
