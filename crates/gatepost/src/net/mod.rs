@@ -7,6 +7,7 @@ mod connection;
 pub mod limits;
 pub mod listener;
 pub mod profile;
+pub mod proxy;
 mod responder;
 pub mod service;
 mod session_id;
