@@ -97,11 +97,11 @@ pub(crate) fn facts(connection: &ClientConnection, host: &str) -> TlsFacts {
             .negotiated_key_exchange_group()
             .map(|group| format!("{:?}", group.name())),
         sni: Some(host.to_owned()),
-        client_certificate: None,
         channel_bindings: ChannelBindings {
             tls_exporter: exporter(connection),
             ..ChannelBindings::default()
         },
+        ..TlsFacts::default()
     }
 }
 

@@ -13,6 +13,10 @@ pub struct TlsFacts {
     pub group: Option<String>,
     /// Host name the client asked for.
     pub sni: Option<String>,
+    /// Application protocol that was agreed on.
+    pub alpn: Option<String>,
+    /// Keys of an earlier connection were taken up again.
+    pub resumed: bool,
     /// SHA-256 of the client's certificate in hexadecimal, if it presented one.
     pub client_certificate: Option<String>,
     /// The channel binding data that can be computed for this channel.

@@ -116,7 +116,7 @@ pub struct Program {
     store: Store,
     queue: Queue,
     limits: ConnectionLimits,
-    listeners: Vec<Listener>,
+    listeners: Vec<(Listener, watch::Sender<Arc<ListenerContext>>)>,
     bound: Vec<Bound>,
     pages: Option<Pages>,
     control: Control,
@@ -170,14 +170,9 @@ impl Program {
                 name: listener.name.clone(),
                 address: socket.local_addr().unwrap_or(listener.address),
             });
-            let context = context(&config, listener, certificate.as_ref(), &services)?;
-            let networks = listener.networks.clone();
-            listeners.push(Listener::new(
-                socket,
-                Arc::new(context),
-                networks,
-                limits.clone(),
-            ));
+            let context = context(&config, listener, certificate.as_ref(), &services, &limits)?;
+            let (change, settings) = watch::channel(Arc::new(context));
+            listeners.push((Listener::new(socket, settings), change));
         }
         let socket = ControlSocket::bind(&config.data).map_err(|error| {
             ServeError::new(error.to_string(), "commands reach the server through it")
@@ -230,7 +225,9 @@ impl Program {
         let observer = self.telemetry.observer;
         let (drain, drained) = watch::channel(false);
         let mut parts = JoinSet::new();
-        for (listener, bound) in self.listeners.into_iter().zip(self.bound) {
+        let mut settings = Vec::new();
+        for ((listener, change), bound) in self.listeners.into_iter().zip(self.bound) {
+            settings.push(change);
             observer.emit(Listening {
                 listener: bound.name,
                 address: bound.address,
@@ -383,6 +380,7 @@ fn context(
     listener: &resolved::Listener,
     certificate: Option<&Certificate>,
     services: &Services,
+    connections: &ConnectionLimits,
 ) -> Result<ListenerContext, ServeError> {
     let acceptor = match (listener.tls, certificate) {
         (TlsMode::None, _) => None,
@@ -403,6 +401,9 @@ fn context(
         tls: listener.tls,
         acceptor,
         serves: listener.profile,
+        networks: listener.networks.clone(),
+        proxy: listener.proxy.clone(),
+        connections: connections.clone(),
         limits: config.limits.clone(),
         services: services.clone(),
     })

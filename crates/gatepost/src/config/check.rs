@@ -74,7 +74,8 @@ impl Notes {
         let name = &listener.name;
         let local = listener.address.ip().to_canonical().is_loopback();
         let submission = listener.profile == ListenerProfile::Submission;
-        if submission && listener.tls == TlsMode::None && !local {
+        let tls_before = listener.proxy.as_ref().is_some_and(|it| it.trust_tls);
+        if submission && listener.tls == TlsMode::None && !local && !tls_before {
             self.add(
                 format!("listener {name}: without TLS only mechanisms that hide the password are offered"),
                 "most clients need PLAIN or LOGIN: set tls = \"starttls\", or profile = \"legacy\" for old devices",

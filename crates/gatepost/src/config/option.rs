@@ -143,6 +143,8 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("listener", "profile", Kind::Word(&["submission", "legacy"]), Value("\"submission\""), "\"legacy\"", "\"legacy\" is for old devices on a trusted network: passwords and CRAM-MD5 in clear text, for legacy credentials only. It needs networks."),
     option("listener", "networks", Kind::Networks, Value("[]"), "[\"192.168.7.0/24\"]", "Peers that are served; all others get one refusal. Everyone when empty."),
     option("listener", "tolerate", Kind::Words(&["auth-equals-line", "line-feed-end-of-data"]), Value("[]"), "[\"auth-equals-line\"]", "What old clients need besides what the profile tolerates. \"auth-equals-line\" announces mechanisms as AUTH=PLAIN as well, for Outlook up to 2003; \"line-feed-end-of-data\", on legacy listeners only, lets LF.LF end a message that has LF alone throughout."),
+    option("listener", "proxy", Kind::Networks, Value("[]"), "[\"10.0.0.5/32\"]", "Proxies in front of this listener. With it, every connection must come from one of these networks and begin with a PROXY protocol header (version 1 or 2), and the address in it is the client's. Without it, no header is understood."),
+    option("listener", "proxy_tls_trust", Kind::Truth, Value("false"), "true", "The proxy ends TLS: what its header (version 2) says of the client's TLS counts as TLS here. The way from the proxy must be as safe as TLS. Not with tls = \"implicit\"."),
     option("listener", "require_auth", Kind::Truth, Value("true"), "true", "Refuse mail before authentication. This version serves authenticated sessions only, so only true is accepted."),
 
     option("tls", "certificate", Kind::Path, Refused, "\"/etc/gatepost/fullchain.pem\"", "PEM file: the certificate first, then its intermediates."),
@@ -168,6 +170,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("limits", "connections", Kind::Count, Value("20000"), "5000", "Sessions at the same time, over all listeners."),
     option("limits", "connections_per_address", Kind::Count, Value("200"), "20", "Sessions at the same time from one address. Loopback peers are exempt."),
     option("limits", "connections_per_network", Kind::Count, Value("2000"), "500", "Sessions at the same time from one IPv4 /24 or IPv6 /64. Loopback peers are exempt."),
+    option("limits", "failed_handshakes", Kind::Count, Value("300"), "50", "TLS handshakes from one address that may fail within ten minutes before its connections are turned away. Loopback peers and those that have authenticated are exempt."),
     option("limits", "message_size", Kind::Size, Value("\"64 MiB\""), "\"100 MiB\"", "Octets of the largest message accepted."),
     option("limits", "recipients", Kind::Count, Value("1000"), "100", "Recipients of one message."),
     option("limits", "command_timeout", Kind::Time, Value("\"5m\""), "\"10m\"", "How long a peer may leave a session without a command. RFC 5321 asks for at least five minutes."),

@@ -15,8 +15,8 @@ use super::network::Network;
 use super::pattern::Pattern;
 use super::raw::{Placed, Table};
 use super::resolved::{
-    Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
-    RouteAuth, RouteMatch, RouteTls, Smarthost, TlsFiles, TlsMode,
+    Accounts, Config, Limits, Listener, ListenerProfile, Proxies, RetrySchedule, Route,
+    RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost, TlsFiles, TlsMode,
 };
 use super::value::parse_host_port;
 
@@ -199,8 +199,10 @@ impl Resolver<'_> {
             );
         }
         let address = address?.value;
+        let proxy = self.proxies(table, tls);
         if profile == ListenerProfile::Legacy {
-            self.legacy_networks(table, address, &networks);
+            let local = address.ip().to_canonical().is_loopback() && proxy.is_none();
+            self.legacy_networks(table, (address, local), &networks);
         }
         Some(Listener {
             name: table
@@ -210,8 +212,46 @@ impl Resolver<'_> {
             tls,
             profile,
             networks: networks.into_iter().map(|network| network.value).collect(),
+            proxy,
             tolerate: self.tolerate(table, profile),
             require_auth: true,
+        })
+    }
+
+    /// PRX-04: TLS that ends at the proxy is believed only where it can be the only one.
+    fn proxies(&mut self, table: &Table<'_>, tls: TlsMode) -> Option<Proxies> {
+        let networks = table.list("proxy", self.faults, str::parse::<Network>);
+        let trust = table
+            .truth("proxy_tls_trust", self.faults)
+            .filter(|trust| trust.value);
+        if let Some(Placed { span, .. }) = &trust {
+            if networks.is_empty() {
+                self.fault(
+                    span,
+                    "listener.proxy_tls_trust: this listener has no proxy",
+                    "name the proxy's network, for example proxy = [\"10.0.0.5/32\"]",
+                );
+            }
+            if tls == TlsMode::Implicit {
+                self.fault(
+                    span,
+                    "listener.proxy_tls_trust: this listener expects TLS behind the PROXY header",
+                    "set tls = \"none\" if the proxy ends TLS, or leave proxy_tls_trust out",
+                );
+            }
+        }
+        for network in &networks {
+            if network.value.prefix() == 0 {
+                self.fault(
+                    &network.span,
+                    "listener.proxy: everyone could claim any address",
+                    "name the proxies, for example proxy = [\"10.0.0.5/32\"]",
+                );
+            }
+        }
+        (!networks.is_empty()).then(|| Proxies {
+            networks: networks.into_iter().map(|network| network.value).collect(),
+            trust_tls: trust.is_some(),
         })
     }
 
@@ -234,10 +274,10 @@ impl Resolver<'_> {
     fn legacy_networks(
         &mut self,
         table: &Table<'_>,
-        address: SocketAddr,
+        (address, local): (SocketAddr, bool),
         networks: &[Placed<Network>],
     ) {
-        if networks.is_empty() && !address.ip().to_canonical().is_loopback() {
+        if networks.is_empty() && !local {
             self.fault(
                 &table.span,
                 format!(
@@ -384,6 +424,7 @@ impl Resolver<'_> {
             "connections_per_network",
             &mut limits.connections_per_network,
         );
+        count("failed_handshakes", &mut limits.failed_handshakes);
         count("recipients", &mut limits.recipients);
         if let Some(size) = table.size("message_size", self.faults) {
             limits.message_size = size.value;

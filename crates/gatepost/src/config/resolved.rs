@@ -51,10 +51,21 @@ pub struct Listener {
     pub profile: ListenerProfile,
     /// Peers served; others get one refusal. Empty: everyone.
     pub networks: Vec<Network>,
+    /// Proxies whose PROXY headers are believed; without one, none is understood.
+    pub proxy: Option<Proxies>,
     /// Oddities tolerated besides those of the profile.
     pub tolerate: Vec<Quirk>,
     /// Refuse MAIL before authentication (530 5.7.0).
     pub require_auth: bool,
+}
+
+/// Proxies in front of a listener.
+#[derive(Debug, Clone)]
+pub struct Proxies {
+    /// Where they connect from; at least one.
+    pub networks: Vec<Network>,
+    /// Whether TLS that ends at the proxy counts as TLS.
+    pub trust_tls: bool,
 }
 
 /// How TLS begins on a listener.
@@ -189,6 +200,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Sessions at the same time from one IPv4 /24 or IPv6 /64; loopback exempt.
     pub connections_per_network: usize,
+    /// TLS handshakes from one address that may fail within ten minutes; loopback and known peers exempt.
+    pub failed_handshakes: usize,
     /// Octets of one message.
     pub message_size: u64,
     /// Recipients of one message.
@@ -218,6 +231,7 @@ impl Default for Limits {
             connections: 20_000,
             connections_per_address: 200,
             connections_per_network: 2_000,
+            failed_handshakes: 300,
             message_size: 64 << 20,
             recipients: 1_000,
             command_timeout: Duration::from_secs(5 * 60),

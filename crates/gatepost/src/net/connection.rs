@@ -21,23 +21,19 @@ use std::time::Instant;
 use gatepost_smtp::reply::Refusal;
 use gatepost_smtp::server::{Answer, Input, Output, RequestId, ServerSession};
 use gatepost_smtp::short_id::SessionId;
-use gatepost_smtp::tls_facts::TlsFacts;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until, timeout};
 
+use super::admission::Client;
+use super::arrival::{self, Arrived};
 use super::limits::Permit;
+use super::proxy::ProxiedTls;
 use super::responder::{Responder, Response, Work};
 use super::service::ListenerContext;
-use super::session_id;
-use super::tls;
 use super::wire::Wire;
-use crate::config::resolved::TlsMode;
-use crate::observe::event::{ConnectionClosed, TlsFailed};
+use crate::observe::event::{ConnectionClosed, TlsSeen};
 use crate::observe::reason::Reason;
-
-/// First octet of a TLS handshake record (RFC 8446 §5.1).
-const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// Serves one connection to its end. The permit is given back then.
 pub(super) async fn serve(
@@ -45,54 +41,22 @@ pub(super) async fn serve(
     peer: SocketAddr,
     context: Arc<ListenerContext>,
     drain: watch::Receiver<bool>,
-    permit: Permit,
+    mut permit: Permit,
 ) {
     let begun = Instant::now();
+    let mut wire = Wire::clear(stream);
     // On the heap, as every other step that is large and soon over: what a connection is while idle is what ten thousand of them cost.
-    let Some(mut connection) = Box::pin(begin(stream, peer, context, drain, begun)).await else {
+    let arrived = Box::pin(arrival::receive(&mut wire, peer, &context, &mut permit)).await;
+    let Some(arrived) = arrived else {
+        Box::pin(wire.close(true)).await;
         return;
     };
+    let mut connection = Connection::new(wire, arrived, context, drain, begun);
     let reason = connection.run().await;
     connection.report(reason, begun);
     let linger = connection.responder.hung_up.is_some();
     Box::pin(connection.link.wire.close(linger)).await;
     drop(permit);
-}
-
-/// The connection with its session, after the handshake where TLS comes first.
-async fn begin(
-    stream: TcpStream,
-    peer: SocketAddr,
-    context: Arc<ListenerContext>,
-    drain: watch::Receiver<bool>,
-    begun: Instant,
-) -> Option<Connection> {
-    let id = session_id::draw();
-    let mut wire = Wire::clear(stream);
-    let mut facts = None;
-    if context.tls == TlsMode::Implicit {
-        let shaken = handshake(&mut wire, peer, &context, id, Vec::new()).await;
-        let Ok(found) = shaken else {
-            wire.close(true).await;
-            return None;
-        };
-        facts = Some(found);
-    }
-    let link = Link {
-        wire,
-        session: ServerSession::new(Arc::clone(&context.profile), id, facts, begun),
-        timer: Box::pin(sleep_until(begun.into())),
-        drain: Some(drain),
-        input: FromPeer::Open,
-    };
-    Some(Connection {
-        link,
-        responder: Responder::new(Arc::clone(&context), peer),
-        backlog: VecDeque::new(),
-        context,
-        peer,
-        id,
-    })
 }
 
 struct Connection {
@@ -101,7 +65,9 @@ struct Connection {
     /// Outputs taken from the session while an answer was outstanding.
     backlog: VecDeque<Output>,
     context: Arc<ListenerContext>,
-    peer: SocketAddr,
+    client: Client,
+    /// What a proxy said of the client's TLS.
+    proxied_tls: Option<Box<ProxiedTls>>,
     id: SessionId,
 }
 
@@ -125,6 +91,36 @@ enum FromPeer {
 }
 
 impl Connection {
+    fn new(
+        wire: Wire,
+        arrived: Arrived,
+        context: Arc<ListenerContext>,
+        drain: watch::Receiver<bool>,
+        begun: Instant,
+    ) -> Self {
+        let Arrived {
+            client,
+            session: id,
+            tls,
+            proxied_tls,
+        } = arrived;
+        Self {
+            link: Link {
+                wire,
+                session: ServerSession::new(Arc::clone(&context.profile), id, tls, begun),
+                timer: Box::pin(sleep_until(begun.into())),
+                drain: Some(drain),
+                input: FromPeer::Open,
+            },
+            responder: Responder::new(Arc::clone(&context), client.address),
+            backlog: VecDeque::new(),
+            context,
+            client,
+            proxied_tls: proxied_tls.map(Box::new),
+            id,
+        }
+    }
+
     /// Runs the session until it closes; says why it did.
     async fn run(&mut self) -> Reason {
         loop {
@@ -186,15 +182,8 @@ impl Connection {
 
     async fn start_tls(&mut self, early: Vec<u8>) {
         self.link.flush(&self.context).await;
-        match handshake(
-            &mut self.link.wire,
-            self.peer,
-            &self.context,
-            self.id,
-            early,
-        )
-        .await
-        {
+        let wire = &mut self.link.wire;
+        match arrival::handshake(wire, self.client, &self.context, self.id, early).await {
             Ok(facts) => {
                 self.link
                     .session
@@ -222,10 +211,13 @@ impl Connection {
 
     fn report(&self, reason: Reason, begun: Instant) {
         self.context.services.observer.emit(ConnectionClosed {
-            peer: self.peer,
+            peer: self.client.address,
+            proxy: self.client.proxy,
             listener: self.context.name.clone(),
             session: self.id.to_string(),
             reason,
+            tls: self.link.session.greeting_facts().tls.map(TlsSeen::from),
+            proxied_tls: self.proxied_tls.as_ref().map(|tls| tls.to_string()),
             messages: self.responder.messages,
             duration: begun.elapsed(),
         });
@@ -301,65 +293,5 @@ async fn draining(drain: &mut Option<watch::Receiver<bool>>) {
         // An error means that the sender is gone, and with it the program.
         Some(drain) => drop(drain.wait_for(|drain| *drain).await),
         None => std::future::pending().await,
-    }
-}
-
-/// Takes the server's part of a handshake; a failure is reported, and answered where the peer can read it.
-async fn handshake(
-    wire: &mut Wire,
-    peer: SocketAddr,
-    context: &ListenerContext,
-    session: SessionId,
-    early: Vec<u8>,
-) -> Result<TlsFacts, ()> {
-    let failed = |reason, detail: String| {
-        context.services.observer.emit(TlsFailed {
-            peer,
-            listener: context.name.clone(),
-            session: Some(session.to_string()),
-            reason,
-            detail,
-        });
-    };
-    let limit = context.limits.handshake_timeout;
-    if early.is_empty() && context.tls == TlsMode::Implicit {
-        match timeout(limit, wire.first_octet()).await {
-            Ok(Ok(Some(HANDSHAKE_RECORD))) => {}
-            Ok(Ok(Some(_))) => {
-                // TLS-12: whoever speaks first in clear text on this port can at least read why nothing works.
-                let refusal = Refusal::ImplicitTlsExpected;
-                let line = ServerSession::refuse(refusal, session);
-                let _ = timeout(limit, wire.write(&line)).await;
-                failed(Reason::ClearTextOnTlsPort, refusal.text().to_owned());
-                return Err(());
-            }
-            Ok(Ok(None)) => {
-                failed(Reason::PeerClosed, "closed before the handshake".into());
-                return Err(());
-            }
-            Ok(Err(error)) => {
-                failed(Reason::ConnectionFailed, error.to_string());
-                return Err(());
-            }
-            Err(_) => {
-                failed(Reason::Timeout, "no handshake in time".into());
-                return Err(());
-            }
-        }
-    }
-    let Some(acceptor) = &context.acceptor else {
-        failed(Reason::Internal, "no certificate on this listener".into());
-        return Err(());
-    };
-    match wire.start_tls(acceptor, early, limit).await {
-        Ok(connection) => Ok(tls::facts(connection)),
-        Err(error) => {
-            let reason = match error.kind() {
-                io::ErrorKind::TimedOut => Reason::Timeout,
-                _ => Reason::HandshakeFailed,
-            };
-            failed(reason, error.to_string());
-            Err(())
-        }
     }
 }

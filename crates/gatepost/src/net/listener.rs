@@ -1,28 +1,21 @@
 //! Accepts connections on one address.
 //!
-//! Each connection needs a permit; who gets none is told so in one line (421) and turned away before it costs anything. Who comes from
-//! a network that is not served is turned away likewise.
+//! Each connection has to be admitted ([`admission`]); who is not is told so in one line and turned away before it costs anything.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_smtp::reply::Refusal;
-use gatepost_smtp::server::ServerSession;
-use gatepost_smtp::short_id::ShortId;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::admission::{self, Client};
 use super::connection;
-use super::limits::ConnectionLimits;
 use super::service::ListenerContext;
-use super::session_id;
-use crate::config::network::Network;
-use crate::config::resolved::TlsMode;
-use crate::observe::event::{ConnectionRefused, Fault};
+use crate::observe::event::Fault;
 use crate::observe::reason::Reason;
 
 /// Connections the system may hold for us while we are busy.
@@ -34,9 +27,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A bound address, and what is served there.
 pub struct Listener {
     socket: TcpListener,
-    context: Arc<ListenerContext>,
-    networks: Vec<Network>,
-    limits: ConnectionLimits,
+    settings: watch::Receiver<Arc<ListenerContext>>,
 }
 
 /// Binds an address. Fails when another process has it, when it is not ours, or when the port needs more rights.
@@ -57,29 +48,21 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Listener {
-    /// Serves a bound address.
-    pub fn new(
-        socket: TcpListener,
-        context: Arc<ListenerContext>,
-        networks: Vec<Network>,
-        limits: ConnectionLimits,
-    ) -> Self {
-        Self {
-            socket,
-            context,
-            networks,
-            limits,
-        }
+    /// Serves a bound address. Settings may change: they hold for the connections that come after, and without a sender of them nothing
+    /// more is accepted.
+    pub fn new(socket: TcpListener, settings: watch::Receiver<Arc<ListenerContext>>) -> Self {
+        Self { socket, settings }
     }
 
-    /// Accepts until `drain` turns true, then waits until the connections have ended. Dropped, it cuts them off.
-    pub async fn run(self, mut drain: watch::Receiver<bool>) {
+    /// Accepts until `drain` turns true or the settings end, then waits until the connections have ended. Dropped, it cuts them off.
+    pub async fn run(mut self, mut drain: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
         while !*drain.borrow() {
             tokio::select! {
                 biased;
                 // An error means that the sender is gone: there is nobody left to serve for.
                 changed = drain.changed() => if changed.is_err() { break },
+                changed = self.settings.changed() => if changed.is_err() { break },
                 Some(_) = connections.join_next() => {}
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => self.admit(stream, peer, &drain, &mut connections),
@@ -100,14 +83,9 @@ impl Listener {
         drain: &watch::Receiver<bool>,
         connections: &mut JoinSet<()>,
     ) {
-        let address = peer.ip();
-        if !self.networks.is_empty() && !self.networks.iter().any(|it| it.contains(address)) {
-            let reason = Reason::NetworkNotServed;
-            return self.turn_away(&stream, peer, Refusal::NetworkNotServed, reason);
-        }
-        match self.limits.admit(address) {
+        let context = Arc::clone(&self.settings.borrow());
+        match admission::at_accept(&context, peer.ip()) {
             Ok(permit) => {
-                let context = Arc::clone(&self.context);
                 connections.spawn(connection::serve(
                     stream,
                     peer,
@@ -116,32 +94,22 @@ impl Listener {
                     permit,
                 ));
             }
-            Err(reason) => self.turn_away(&stream, peer, Refusal::TooManyConnections, reason),
+            // One line, if the peer can read it now: nobody waits for it.
+            Err(refused) => {
+                let line = refused.report(&context, Client::direct(peer));
+                let _ = line.map(|line| stream.try_write(&line));
+            }
         }
     }
 
     async fn pause(&self, error: &io::Error) {
-        self.context.services.observer.emit(Fault {
+        let context = Arc::clone(&self.settings.borrow());
+        context.services.observer.emit(Fault {
             part: "listener",
             reason: Reason::LimitReached,
-            detail: format!("{}: {error}", self.context.name),
+            detail: format!("{}: {error}", context.name),
         });
         sleep(PAUSE).await;
-    }
-
-    /// One line, if the peer can read it now: nobody waits for it.
-    fn turn_away(&self, stream: &TcpStream, peer: SocketAddr, refusal: Refusal, reason: Reason) {
-        let session = session_id::draw();
-        let told = self.context.tls != TlsMode::Implicit;
-        if told {
-            let _ = stream.try_write(&ServerSession::refuse(refusal, session));
-        }
-        self.context.services.observer.emit(ConnectionRefused {
-            peer: peer.ip(),
-            listener: self.context.name.clone(),
-            reason,
-            id: told.then(|| ShortId { session, number: 1 }.to_string()),
-        });
     }
 }
 

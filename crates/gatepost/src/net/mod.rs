@@ -3,6 +3,8 @@
 //! Nothing here decides anything about mail: a session asks, the services answer. `connection` is the only code on the path of a message
 //! that waits for anything.
 
+mod admission;
+mod arrival;
 mod connection;
 pub mod limits;
 pub mod listener;

@@ -294,6 +294,7 @@ impl Responder {
         };
         let settled = match end {
             AuthEnd::Won(identity) => {
+                self.context.connections.proven(self.peer.ip());
                 told.result = AuthResult::Won;
                 told.account = Some(identity.acts_as().to_owned());
                 told.credential = Some(identity.credential().to_owned());

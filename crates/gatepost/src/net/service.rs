@@ -7,9 +7,12 @@ use gatepost_smtp::server::Profile;
 use tokio_rustls::TlsAcceptor;
 
 use crate::auth::Authenticator;
-use crate::config::resolved::{Limits, ListenerProfile, Route, TlsMode};
+use crate::config::network::Network;
+use crate::config::resolved::{Limits, ListenerProfile, Proxies, Route, TlsMode};
 use crate::observe::Observer;
 use crate::queue::Queue;
+
+use super::limits::ConnectionLimits;
 
 /// The services, the same for all listeners.
 #[derive(Clone)]
@@ -55,6 +58,12 @@ pub struct ListenerContext {
     pub acceptor: Option<TlsAcceptor>,
     /// Who is served.
     pub serves: ListenerProfile,
+    /// Where clients may come from; from anywhere when empty.
+    pub networks: Vec<Network>,
+    /// Who may say whose a connection is. With one, every connection begins with a PROXY header.
+    pub proxy: Option<Proxies>,
+    /// Counts connections, over all listeners.
+    pub connections: ConnectionLimits,
     /// Bounds and times.
     pub limits: Limits,
     /// The services.

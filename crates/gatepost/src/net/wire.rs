@@ -11,14 +11,19 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustls::ServerConnection;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::proxy::{self, Header};
+
 /// Octets read at most in one go: several TLS records, or what a fast sender has in flight.
 const READ_SIZE: usize = 64 << 10;
+
+/// Octets of room for a proxy's header: the usual ones come in one segment and fit.
+const HEADER_SIZE: usize = 256;
 
 /// How long a peer may take to close after we have: its last octets are read and dropped meanwhile.
 const LINGER: Duration = Duration::from_secs(2);
@@ -49,11 +54,35 @@ impl Wire {
         })
     }
 
+    /// Reads a proxy's header, and nothing of what stands behind it. An error of kind `InvalidData` is a header that breaks the rules.
+    pub(super) async fn proxy_header(&mut self) -> io::Result<Header> {
+        let Self::Clear(socket) = self else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let mut octets = Vec::with_capacity(HEADER_SIZE);
+        loop {
+            octets.reserve(HEADER_SIZE);
+            if socket.stream.read_buf(&mut octets).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let parsed = proxy::parse(&octets);
+            let parsed =
+                parsed.map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
+            if let Some((header, length)) = parsed {
+                socket.early = octets.split_off(length);
+                return Ok(header);
+            }
+        }
+    }
+
     /// The first octet the peer sends, left unread; `None` when it sends none.
     pub(super) async fn first_octet(&mut self) -> io::Result<Option<u8>> {
         let Self::Clear(socket) = self else {
             return Ok(None);
         };
+        if let Some(&octet) = socket.early.first() {
+            return Ok(Some(octet));
+        }
         let mut octet = [0];
         let count = socket.stream.peek(&mut octet).await?;
         Ok(octet.into_iter().next().filter(|_| count > 0))
@@ -69,7 +98,7 @@ impl Wire {
         let Self::Clear(mut socket) = std::mem::replace(self, Self::Lost) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        socket.early = early;
+        socket.early.splice(..0, early);
         // The handshake's state is large, and gone when it is done: not part of the connection's own.
         let handshake = Box::pin(acceptor.accept(socket));
         let stream = timeout(limit, handshake).await??;

@@ -67,6 +67,12 @@ reasons! {
     TooManyConnections => "too-many-connections",
     /// The peer's network is not served on this listener.
     NetworkNotServed => "network-not-served",
+    /// Who speaks for others here is not one of the listener's proxies.
+    ProxyNotTrusted => "proxy-not-trusted",
+    /// The connection did not begin with a PROXY header, or with none that can be believed.
+    ProxyHeader => "proxy-header",
+    /// Too many TLS handshakes of this address failed lately.
+    TooManyHandshakes => "too-many-failed-handshakes",
     /// The process is draining.
     Draining => "draining",
     /// The TLS handshake failed.

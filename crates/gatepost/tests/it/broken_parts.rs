@@ -120,6 +120,7 @@ struct Rig {
     full: Arc<AtomicBool>,
     log: Log,
     _directory: TempDir,
+    _settings: watch::Sender<Arc<ListenerContext>>,
     _drain: watch::Sender<bool>,
 }
 
@@ -161,6 +162,7 @@ impl Rig {
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
             tolerate: Vec::new(),
+            proxy: None,
             require_auth: true,
         };
         let context = ListenerContext {
@@ -169,16 +171,15 @@ impl Rig {
             tls: TlsMode::None,
             acceptor: None,
             serves: ListenerProfile::Legacy,
+            networks: Vec::new(),
+            proxy: None,
+            connections: ConnectionLimits::new(&limits),
             limits: limits.clone(),
             services,
         };
         let (drain, drained) = watch::channel(false);
-        let listener = Listener::new(
-            socket,
-            Arc::new(context),
-            Vec::new(),
-            ConnectionLimits::new(&limits),
-        );
+        let (settings, told) = watch::channel(Arc::new(context));
+        let listener = Listener::new(socket, told);
         tokio::spawn(listener.run(drained));
         Self {
             address,
@@ -187,6 +188,7 @@ impl Rig {
             log,
             _directory: directory,
             _drain: drain,
+            _settings: settings,
         }
     }
 

@@ -90,6 +90,69 @@ async fn a_client_that_names_no_server_gets_the_certificate() {
     greet(&connector, server.smtps, "127.0.0.1").await;
 }
 
+/// TLS-16: "Record version/cipher/group, resumption, SNI, client cert fingerprint in log and Received (TRC-04)".
+#[tokio::test]
+async fn what_was_negotiated_is_recorded() {
+    let server = Server::start().await;
+    let connector = client(server.directory.path(), &[&rustls::version::TLS13]);
+    for _ in 0..2 {
+        greet(&connector, server.smtps, "localhost").await;
+    }
+    let talk = Talk::connect(server.smtps).await;
+    let directory = server.directory.path();
+    let mut talk = talk.start_tls(directory, &["h2", "smtp"]).await.unwrap();
+    talk.expect("220 ").await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.ask(AUTH_PLAIN, "235 ").await;
+    talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+    talk.ask("RCPT TO:<you@example.com>", "250 ").await;
+    talk.ask("DATA", "354 ").await;
+    talk.ask("From: dev@localhost\r\n\r\nHello\r\n.", "250 ")
+        .await;
+    talk.ask("QUIT", "221 ").await;
+    let closed = "event=connection-closed";
+    server.log.wait_for_count(closed, 3).await;
+    let lines = server.log.lines_with(closed);
+    let seen = |line: &str, facts: &[&str]| {
+        for fact in facts {
+            assert!(line.contains(&format!(" {fact} ")), "{fact}: {line}");
+        }
+    };
+    let always = [
+        "tls=TLSv1.3",
+        "cipher=TLS_AES_128_GCM_SHA256",
+        "sni=localhost",
+    ];
+    for line in &lines {
+        seen(line, &always);
+        assert!(line.contains(" group="), "{line}");
+    }
+    seen(&lines[0], &["resumed=no"]);
+    seen(&lines[1], &["resumed=yes"]);
+    seen(&lines[2], &["resumed=no", "alpn=smtp"]);
+    let content = String::from_utf8(server.newest().await).unwrap();
+    let content = content.replace("\r\n\t", " ");
+    assert!(
+        content.contains("(TLSv1.3) tls TLS_AES_128_GCM_SHA256 group "),
+        "{content}"
+    );
+}
+
+/// TLS-09: "the reply is flushed before reading `ClientHello`", also when STARTTLS is the last of several commands in one segment.
+#[tokio::test]
+async fn starttls_at_the_end_of_a_pipeline_is_answered_before_the_handshake() {
+    let server = Server::start().await;
+    let mut talk = server.talk().await;
+    talk.send("EHLO client.example\r\nNOOP\r\nSTARTTLS\r\n")
+        .await;
+    for begin in ["250 ", "250 2.0.0 ", "220 2.0.0 "] {
+        talk.expect(begin).await;
+    }
+    let directory = server.directory.path();
+    let mut talk = talk.start_tls(directory, &[]).await.unwrap();
+    talk.ask("EHLO client.example", "250 ").await;
+}
+
 /// T-33: "ticket crosses listeners → full handshake".
 #[tokio::test]
 async fn a_ticket_of_one_listener_is_worth_nothing_at_another() {

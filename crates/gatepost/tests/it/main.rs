@@ -31,6 +31,7 @@ mod pages;
 mod peer_table;
 #[cfg(feature = "peer-tests")]
 mod peers;
+mod proxy;
 mod reference;
 mod send;
 mod server;

@@ -137,10 +137,6 @@ impl Server {
     }
 
     /// The content of the message that came last.
-    #[cfg_attr(
-        not(feature = "peer-tests"),
-        expect(dead_code, reason = "for the tests against peers")
-    )]
     pub(crate) async fn newest(&self) -> Vec<u8> {
         let query = ListQuery {
             state: None,
@@ -179,6 +175,7 @@ fn config(directory: &TempDir) -> Config {
         tls,
         profile,
         networks: Vec::new(),
+        proxy: None,
         tolerate: Vec::new(),
         require_auth: true,
     };

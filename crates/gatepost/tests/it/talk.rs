@@ -118,6 +118,13 @@ impl Talk {
         String::from_utf8(rest).unwrap()
     }
 
+    /// Waits for the end, whatever octets still came.
+    pub(crate) async fn rest_of_octets(mut self) {
+        let mut rest = Vec::new();
+        let read = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
+        let _ = read.expect("the connection closed in time");
+    }
+
     async fn line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.unread.windows(2).position(|two| two == b"\r\n") {

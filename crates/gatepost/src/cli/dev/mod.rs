@@ -159,6 +159,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         tls,
         profile,
         networks: Vec::new(),
+        proxy: None,
         tolerate: Vec::new(),
         require_auth: true,
     };

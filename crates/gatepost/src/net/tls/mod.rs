@@ -18,7 +18,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ServerConfig, ServerConnection};
 use rustls::sign::CertifiedKey;
-use rustls::{ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion, version};
+use rustls::{
+    HandshakeKind, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion, version,
+};
 
 use crate::config::resolved::TlsFiles;
 
@@ -140,6 +142,11 @@ pub fn facts(connection: &ServerConnection) -> TlsFacts {
             .negotiated_key_exchange_group()
             .and_then(|group| group.name().as_str().map(str::to_owned)),
         sni: connection.server_name().map(str::to_owned),
+        alpn: connection
+            .alpn_protocol()
+            .map(|name| String::from_utf8_lossy(name).into_owned()),
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        // Not asked for: no mechanism maps certificates to accounts yet.
         client_certificate: None,
         channel_bindings: ChannelBindings {
             tls_exporter: exporter(connection),

@@ -13,7 +13,7 @@ pub use delivery::{DeliveryAttempt, DeliveryOutcome, NoticeQueued};
 pub use process::{AccountChanged, Draining, Fault, Listening, Started, Stopped};
 pub use session::{
     AuthAttempt, AuthResult, CommandRefused, ConnectionClosed, ConnectionRefused, MessageAccepted,
-    PasswordExposed, QuirkSeen, TlsFailed,
+    PasswordExposed, QuirkSeen, TlsFailed, TlsSeen,
 };
 
 macro_rules! events {
@@ -120,6 +120,13 @@ impl dyn Fields + '_ {
     /// A value by its display form.
     pub fn show(&mut self, key: &'static str, value: impl Display) {
         self.text(key, &value.to_string());
+    }
+
+    /// A value by its display form, if there is one.
+    pub fn some_shown(&mut self, key: &'static str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.show(key, value);
+        }
     }
 
     /// A span of time, in whole milliseconds; the key says so by ending in `_ms`.

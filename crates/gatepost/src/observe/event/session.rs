@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use gatepost_smtp::Refusal;
+use gatepost_smtp::{Refusal, TlsFacts};
 
 use super::{Fields, Level, Record};
 use crate::observe::reason::Reason;
@@ -13,10 +13,14 @@ use crate::observe::reason::Reason;
 pub struct ConnectionRefused {
     /// Who.
     pub peer: IpAddr,
+    /// The proxy in between.
+    pub proxy: Option<IpAddr>,
     /// Where.
     pub listener: String,
     /// Why.
     pub reason: Reason,
+    /// What exactly.
+    pub detail: Option<String>,
     /// The id told to the peer, if one was.
     pub id: Option<String>,
 }
@@ -32,10 +36,35 @@ pub struct ConnectionClosed {
     pub session: String,
     /// How it ended.
     pub reason: Reason,
+    /// The proxy in between.
+    pub proxy: Option<IpAddr>,
+    /// TLS that was in force.
+    pub tls: Option<TlsSeen>,
+    /// TLS between client and proxy, as the proxy told it: version, cipher suite, name in the client's certificate.
+    pub proxied_tls: Option<String>,
     /// Messages taken in it.
     pub messages: u64,
     /// How long it lasted.
     pub duration: Duration,
+}
+
+/// What is told of a TLS connection (TLS-16).
+#[derive(Debug, Clone)]
+pub struct TlsSeen {
+    /// Version: `TLSv1.3`.
+    pub version: String,
+    /// Cipher suite.
+    pub cipher: String,
+    /// Key exchange group.
+    pub group: Option<String>,
+    /// Host name the client asked for.
+    pub sni: Option<String>,
+    /// Application protocol.
+    pub alpn: Option<String>,
+    /// Whether keys of an earlier connection were taken up again.
+    pub resumed: bool,
+    /// SHA-256 of the client's certificate.
+    pub client_certificate: Option<String>,
 }
 
 /// A TLS handshake failed, or what came was not one.
@@ -43,6 +72,8 @@ pub struct ConnectionClosed {
 pub struct TlsFailed {
     /// Who.
     pub peer: SocketAddr,
+    /// The proxy in between.
+    pub proxy: Option<IpAddr>,
     /// Where.
     pub listener: String,
     /// The session, when it had begun.
@@ -187,8 +218,36 @@ impl Record for ConnectionRefused {
 
     fn fields(&self, to: &mut dyn Fields) {
         to.show("peer", self.peer);
+        to.some_shown("proxy", self.proxy);
         to.text("listener", &self.listener);
         to.some("id", self.id.as_deref());
+        to.some("detail", self.detail.as_deref());
+    }
+}
+
+impl From<&TlsFacts> for TlsSeen {
+    fn from(facts: &TlsFacts) -> Self {
+        Self {
+            version: facts.version.clone(),
+            cipher: facts.cipher.clone(),
+            group: facts.group.clone(),
+            sni: facts.sni.clone(),
+            alpn: facts.alpn.clone(),
+            resumed: facts.resumed,
+            client_certificate: facts.client_certificate.clone(),
+        }
+    }
+}
+
+impl TlsSeen {
+    fn fields(&self, to: &mut dyn Fields) {
+        to.text("tls", &self.version);
+        to.text("cipher", &self.cipher);
+        to.some("group", self.group.as_deref());
+        to.some("sni", self.sni.as_deref());
+        to.some("alpn", self.alpn.as_deref());
+        to.text("resumed", if self.resumed { "yes" } else { "no" });
+        to.some("client_certificate", self.client_certificate.as_deref());
     }
 }
 
@@ -212,8 +271,13 @@ impl Record for ConnectionClosed {
     fn fields(&self, to: &mut dyn Fields) {
         to.show("peer", self.peer.ip());
         to.number("port", u64::from(self.peer.port()));
+        to.some_shown("proxy", self.proxy);
         to.text("listener", &self.listener);
         to.text("session", &self.session);
+        if let Some(tls) = &self.tls {
+            tls.fields(to);
+        }
+        to.some("proxied_tls", self.proxied_tls.as_deref());
         to.number("messages", self.messages);
         to.millis("duration_ms", self.duration);
     }
@@ -231,6 +295,7 @@ impl Record for TlsFailed {
     fn fields(&self, to: &mut dyn Fields) {
         to.show("peer", self.peer.ip());
         to.number("port", u64::from(self.peer.port()));
+        to.some_shown("proxy", self.proxy);
         to.text("listener", &self.listener);
         to.some("session", self.session.as_deref());
         to.text("detail", &self.detail);

@@ -76,6 +76,7 @@ fn legacy_inside_tls(config: &mut Config) {
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
             tolerate: Vec::new(),
+            proxy: None,
             require_auth: true,
         });
     }
