@@ -217,7 +217,7 @@ impl Connection {
             session: self.id.to_string(),
             reason,
             tls: self.link.session.greeting_facts().tls.map(TlsSeen::from),
-            proxied_tls: self.proxied_tls.as_ref().map(|tls| tls.to_string()),
+            proxied_tls: self.proxied_tls.as_ref().map(ToString::to_string),
             messages: self.responder.messages,
             duration: begun.elapsed(),
         });

@@ -2,11 +2,11 @@ use super::*;
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-fn addresses(source: &str, destination: &str) -> Option<Addresses> {
-    Some(Addresses {
+fn addresses(source: &str, destination: &str) -> Addresses {
+    Addresses {
         source: source.parse().unwrap(),
         destination: destination.parse().unwrap(),
-    })
+    }
 }
 
 /// A header of version 2 with this command, family and block.
@@ -46,12 +46,12 @@ fn prx_02_a_line_of_version_1_names_both_ends() {
     let header = parsed(b"PROXY TCP4 192.0.2.7 198.51.100.1 51234 587\r\n");
     assert_eq!(
         header.addresses,
-        addresses("192.0.2.7:51234", "198.51.100.1:587")
+        Some(addresses("192.0.2.7:51234", "198.51.100.1:587"))
     );
     let header = parsed(b"PROXY TCP6 2001:db8::7 2001:db8::1 65535 0\r\n");
     assert_eq!(
         header.addresses,
-        addresses("[2001:db8::7]:65535", "[2001:db8::1]:0")
+        Some(addresses("[2001:db8::7]:65535", "[2001:db8::1]:0"))
     );
     // The longest line of the specification (§2.1): 107 octets.
     let longest = "PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535";
@@ -115,7 +115,7 @@ fn prx_03_a_binary_header_names_both_ends() {
     let header = parsed(&binary(0x21, 0x11, &IPV4));
     assert_eq!(
         header.addresses,
-        addresses("192.0.2.7:51234", "198.51.100.1:587")
+        Some(addresses("192.0.2.7:51234", "198.51.100.1:587"))
     );
     let mut block = Vec::new();
     for end in ["2001:db8::7", "2001:db8::1"] {
@@ -125,7 +125,7 @@ fn prx_03_a_binary_header_names_both_ends() {
     let header = parsed(&binary(0x21, 0x21, &block));
     assert_eq!(
         header.addresses,
-        addresses("[2001:db8::7]:51234", "[2001:db8::1]:587")
+        Some(addresses("[2001:db8::7]:51234", "[2001:db8::1]:587"))
     );
     for (family, block) in [
         (0x00, [].as_slice()),

@@ -30,29 +30,32 @@ pub(super) fn parse(octets: &[u8]) -> Result<Option<(Header, usize)>, HeaderFaul
     let line = line.strip_suffix(b"\r").ok_or(HeaderFault::Line)?;
     let line = std::str::from_utf8(line).map_err(|_| HeaderFault::Line)?;
     let header = Header {
-        addresses: addresses(line).ok_or(HeaderFault::Line)?,
+        addresses: addresses(line)?,
         ..Header::default()
     };
     Ok(Some((header, end + 1)))
 }
 
-/// `None` where the grammar is broken, `Some(None)` where the proxy does not know.
-fn addresses(line: &str) -> Option<Option<Addresses>> {
+/// `None` where the proxy does not know.
+fn addresses(line: &str) -> Result<Option<Addresses>, HeaderFault> {
     let mut words = line.split(' ').skip(1);
-    let ends = match words.next()? {
+    let mut next = || words.next().ok_or(HeaderFault::Line);
+    let ends = match next()? {
         // "the receiver must ignore anything presented before the CRLF": but a CR inside would end the line for others.
-        "UNKNOWN" => return (!line.contains('\r')).then_some(None),
-        "TCP4" => both::<Ipv4Addr>(words.next()?, words.next()?)?,
-        "TCP6" => both::<Ipv6Addr>(words.next()?, words.next()?)?,
-        _ => return None,
+        "UNKNOWN" if !line.contains('\r') => return Ok(None),
+        "TCP4" => both::<Ipv4Addr>(next()?, next()?),
+        "TCP6" => both::<Ipv6Addr>(next()?, next()?),
+        _ => None,
     };
-    let ports = (port(words.next()?)?, port(words.next()?)?);
-    if words.next().is_some() {
-        return None;
-    }
-    Some(Some(Addresses {
-        source: SocketAddr::new(ends.0, ports.0),
-        destination: SocketAddr::new(ends.1, ports.1),
+    let ports = (port(next()?), port(next()?));
+    let ((source, destination), (Some(from), Some(to)), None) =
+        (ends.ok_or(HeaderFault::Line)?, ports, words.next())
+    else {
+        return Err(HeaderFault::Line);
+    };
+    Ok(Some(Addresses {
+        source: SocketAddr::new(source, from),
+        destination: SocketAddr::new(destination, to),
     }))
 }
 
