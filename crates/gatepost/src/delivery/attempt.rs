@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatepost_smtp::path::ForwardPath;
+use gatepost_client::Recipient;
 
 use super::Settings;
 use super::lane::{FaultKind, LaneFault};
@@ -178,10 +178,14 @@ impl Courier {
 
     async fn try_hop(&self, lease: &Lease, hop: &NextHop, places: &[usize]) -> Vec<Tried> {
         let started = Instant::now();
-        let recipients: Vec<ForwardPath> = places
+        let recipients: Vec<Recipient> = places
             .iter()
             .filter_map(|place| lease.recipients().get(*place))
-            .map(|one| one.forward_path.clone())
+            .map(|one| Recipient {
+                path: one.forward_path.clone(),
+                notify: one.params.notify,
+                original_recipient: one.params.original_recipient.clone(),
+            })
             .collect();
         let limit = LONGEST + Duration::from_secs(lease.size() / SLOWEST);
         let (hop, outcomes, untouched) =

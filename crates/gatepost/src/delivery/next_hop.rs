@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use gatepost_client::{
     ChannelError, ChannelFault, Client, ClientFailure, Connector, Credentials, Envelope, Error,
-    MechanismChoice, ReplyCode, Roots, SendReport, Stage, Submitter, TlsMode,
+    Extension, MechanismChoice, Recipient, ReplyCode, Roots, SendReport, Stage, Submitter, TlsMode,
 };
-use gatepost_smtp::path::ForwardPath;
 use tokio::sync::Semaphore;
 
 use super::credential::{Password, PasswordFile};
@@ -64,6 +63,8 @@ pub struct HopFacts {
     pub mechanism: Option<&'static str>,
     /// The version of TLS.
     pub tls: Option<String>,
+    /// It took over the sender's wishes to be told: it offers DSN.
+    pub dsn: bool,
 }
 
 /// Connections to all next hops.
@@ -135,7 +136,7 @@ impl NextHop {
     }
 
     /// Sends the message to these of its recipients. Waits for its turn when many others are being sent here.
-    pub async fn deliver(&self, lease: &Lease, recipients: &[ForwardPath]) -> Attempted {
+    pub async fn deliver(&self, lease: &Lease, recipients: &[Recipient]) -> Attempted {
         let _permit = self.permits.acquire().await;
         let password = match self.password().await {
             Ok(password) => password,
@@ -245,6 +246,7 @@ impl NextHop {
             name: Some(format!("{}:{}", host.host, host.port)),
             mechanism,
             tls: client.tls().map(|tls| tls.version.clone()),
+            dsn: client.capabilities().has(Extension::Dsn),
         };
         Ok(Connection { client, facts })
     }
@@ -262,12 +264,12 @@ impl NextHop {
         };
         let outgoing = Envelope {
             reverse_path: envelope.reverse_path.clone(),
-            recipients: message.recipients.iter().cloned().map(Into::into).collect(),
+            recipients: message.recipients.to_vec(),
             size: Some(message.lease.size()),
             body: envelope.body,
             smtputf8: envelope.smtputf8,
-            ret: None,
-            envelope_id: None,
+            ret: envelope.ret,
+            envelope_id: envelope.envelope_id.clone(),
             submitter,
         };
         let mut report = transfer(&mut connection.client, &outgoing, message.lease).await?;
@@ -394,7 +396,7 @@ impl NextHop {
 #[derive(Clone, Copy)]
 struct Message<'a> {
     lease: &'a Lease,
-    recipients: &'a [ForwardPath],
+    recipients: &'a [Recipient],
 }
 
 async fn transfer(
