@@ -5,6 +5,6 @@
 
 mod clients;
 mod corpus;
-mod postfix;
 mod send;
+mod server_peer;
 mod smarthost;

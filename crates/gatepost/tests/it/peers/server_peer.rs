@@ -1,4 +1,4 @@
-//! Postfix with Dovecot SASL, run by `peers/postfix-dovecot`.
+//! The mail servers of others that Gatepost delivers to, run by the programs in `peers/`, which are all used alike.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,58 @@ pub(super) const PASSWORD: &str = "gate post's 100%";
 /// The longest a message may take to arrive on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A program of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// Postfix with Dovecot SASL.
+    PostfixDovecot,
+    Exim,
+    OpenSmtpd,
+    Aiosmtpd,
+}
+
+impl Program {
+    /// Its name in the table of peers.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::PostfixDovecot => "Postfix with Dovecot",
+            Self::Exim => "Exim",
+            Self::OpenSmtpd => "OpenSMTPD",
+            Self::Aiosmtpd => "aiosmtpd",
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::PostfixDovecot => "postfix-dovecot",
+            Self::Exim => "exim",
+            Self::OpenSmtpd => "opensmtpd",
+            Self::Aiosmtpd => "aiosmtpd",
+        }
+    }
+
+    /// The mechanisms that both it and Gatepost have.
+    pub(super) fn mechanisms(self) -> &'static [&'static str] {
+        match self {
+            Self::PostfixDovecot => &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"],
+            Self::Exim => &["PLAIN", "LOGIN", "CRAM-MD5"],
+            Self::OpenSmtpd | Self::Aiosmtpd => &["PLAIN", "LOGIN"],
+        }
+    }
+
+    /// Whether it authenticates in clear text, too.
+    pub(super) fn authenticates_in_clear(self) -> bool {
+        self != Self::OpenSmtpd
+    }
+
+    /// Whether it tells by which mechanism a message came.
+    pub(super) fn tells_mechanism(self) -> bool {
+        matches!(self, Self::PostfixDovecot | Self::Exim)
+    }
+}
+
 /// A running peer; it ends when this is dropped.
-pub(super) struct Postfix {
+pub(super) struct ServerPeer {
     pub(super) starttls: u16,
     pub(super) implicit: u16,
     pub(super) clear: u16,
@@ -29,35 +79,45 @@ pub(super) struct Postfix {
 /// One stored message.
 pub(super) struct Stored {
     pub(super) content: Vec<u8>,
-    /// Lines `sender`, `method`, `user`, `recipient`, each with a tab and its value.
+    /// Lines `sender`, `method` where the peer tells it, `user`, `recipient`, each with a tab and its value.
     pub(super) envelope: String,
 }
 
-impl Postfix {
-    /// Starts it; only `mechanisms` are offered, all it knows when empty.
-    pub(super) async fn start() -> Self {
+impl ServerPeer {
+    /// Starts it with every mechanism it knows.
+    pub(super) async fn start(program: Program) -> Self {
+        Self::start_with(program, &[]).await
+    }
+
+    /// Starts it without AUTH: it takes mail from this machine.
+    pub(super) async fn start_open(program: Program) -> Self {
+        Self::start_with(program, &["--open"]).await
+    }
+
+    async fn start_with(program: Program, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let [starttls, implicit, clear] = free_ports();
-        let program = repository().join("peers/postfix-dovecot");
-        let mut process = Command::new(&program)
+        let path = repository().join("peers").join(program.file());
+        let mut process = Command::new(&path)
             .arg("up")
             .args(["--dir", directory.path().to_str().unwrap()])
             .args(["--port-starttls", &starttls.to_string()])
             .args(["--port-implicit", &implicit.to_string()])
             .args(["--port-clear", &clear.to_string()])
             .args(["--password", PASSWORD])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = lines.next_line().await.unwrap();
         assert_eq!(
             line.as_deref(),
             Some("ready"),
-            "{} did not start; build its root first: peers/postfix-dovecot build",
-            program.display()
+            "{path} did not start; make it ready first: {path} build",
+            path = path.display()
         );
         Self {
             starttls,
