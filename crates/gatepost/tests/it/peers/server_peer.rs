@@ -56,6 +56,19 @@ impl Program {
         }
     }
 
+    /// What Gatepost chooses of them inside TLS, where it need not hide a password from the line.
+    pub(super) fn strongest(self) -> &'static str {
+        match self {
+            Self::PostfixDovecot => "SCRAM-SHA-256",
+            Self::Exim | Self::OpenSmtpd | Self::Aiosmtpd => "PLAIN",
+        }
+    }
+
+    /// Whether it takes lines beyond the 998 octets of RFC 5322.
+    pub(super) fn takes_long_lines(self) -> bool {
+        self != Self::Aiosmtpd
+    }
+
     /// Whether it authenticates in clear text, too.
     pub(super) fn authenticates_in_clear(self) -> bool {
         self != Self::OpenSmtpd

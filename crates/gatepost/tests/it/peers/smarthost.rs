@@ -166,9 +166,8 @@ async fn mail_is_delivered_where_there_is_no_auth() {
         Program::Aiosmtpd,
     ] {
         let peer = ServerPeer::start_open(program).await;
-        let routes = CHANNELS.map(|(tls, word, _)| {
-            route_with(&peer, &format!("{word}.test"), tls, None)
-        });
+        let routes =
+            CHANNELS.map(|(tls, word, _)| route_with(&peer, &format!("{word}.test"), tls, None));
         let server = server_with(routes.to_vec()).await;
         let sample = small();
         for (_, word, _) in CHANNELS {
@@ -213,7 +212,8 @@ async fn deliver_every_shape(program: Program) {
         PASSWORD,
     )])
     .await;
-    let samples = corpus::samples();
+    let mut samples = corpus::samples();
+    samples.retain(|sample| program.takes_long_lines() || sample.name != "long-lines");
     let name = |sample: &Sample| format!("{}@peer.test", sample.name);
     for sample in &samples {
         submit(&server, &name(sample), &sample.octets).await;
@@ -228,8 +228,7 @@ async fn deliver_every_shape(program: Program) {
         corpus::check(sample, &stored.content, line_end);
         // SASL-09: with no mechanism named, the strongest that both know.
         if program.tells_mechanism() {
-            let strongest = program.mechanisms().last().unwrap();
-            let method = format!("method\t{strongest}\n");
+            let method = format!("method\t{}\n", program.strongest());
             assert!(stored.envelope.contains(&method), "{}", stored.envelope);
         }
     }
