@@ -125,6 +125,11 @@ impl<'a> Field<'a> {
         self.name().len() != self.colon
     }
 
+    /// The name and the colon, as written.
+    pub fn begin(&self) -> &'a [u8] {
+        self.raw.get(..=self.colon).unwrap_or_default()
+    }
+
     /// What follows the colon, folds included, without the final line end.
     pub fn value(&self) -> &'a [u8] {
         let value = self.raw.get(self.colon + 1..).unwrap_or_default();

@@ -1,21 +1,14 @@
 //! The text that a reader of a message sees first: its first `text/plain` part, or else its first other text, as text.
 //!
 //! For showing only. One pass over the lines with the open boundaries on a stack; nothing recurses. Parts named as attachments and
-//! messages inside the message are passed over. Limits: [`MAX_DEPTH`], [`MAX_PARTS`], 200 octets of a boundary; what lies beyond
+//! messages inside the message are passed over. Limits: [`MAX_DEPTH`], [`MAX_PARTS`] and those of [`HeaderSection`]; what lies beyond
 //! them is not looked at (T-39).
 //!
-//! Standards: RFC 2045 §5, RFC 2046 §5.1, RFC 2183 §2.
+//! Standards: RFC 2046 §5.1.
 
-use super::headers::{Field, HeaderSection};
+use super::entity::{Entity, MAX_DEPTH, MAX_PARTS};
+use super::headers::HeaderSection;
 use super::{charset, transfer_encoding};
-
-/// How deep multiparts may nest.
-pub const MAX_DEPTH: usize = 32;
-
-/// How many parts are looked at.
-pub const MAX_PARTS: usize = 1000;
-
-const MAX_BOUNDARY: usize = 200;
 
 /// A text of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +86,8 @@ impl<'a> Walk<'a> {
             && matches!(line, b"\r\n" | b"\n")
         {
             let headers = content.get(start..place.start).unwrap_or_default();
-            self.begin_body(Entity::parse(headers), place.end);
+            let entity = HeaderSection::scan(headers).map(|it| Entity::of(&it, "text/plain"));
+            self.begin_body(entity.ok(), place.end);
         }
     }
 
@@ -111,13 +105,19 @@ impl<'a> Walk<'a> {
             })
     }
 
-    fn begin_body(&mut self, entity: Entity, start: usize) {
-        self.inside = match entity.boundary {
-            Some(boundary) if self.open.len() < MAX_DEPTH => {
+    /// Begins the body of an entity whose headers could be read.
+    fn begin_body(&mut self, entity: Option<Entity>, start: usize) {
+        self.inside = match entity {
+            Some(Entity {
+                boundary: Some(boundary),
+                ..
+            }) if self.open.len() < MAX_DEPTH => {
                 self.open.push(boundary);
                 Inside::Nothing
             }
-            None if entity.is_text() => Inside::Text(entity, start),
+            Some(entity) if entity.boundary.is_none() && entity.is_shown_text() => {
+                Inside::Text(entity, start)
+            }
             _ => Inside::Nothing,
         };
     }
@@ -140,101 +140,6 @@ impl<'a> Walk<'a> {
         };
         place.get_or_insert((entity, body));
     }
-}
-
-/// What the headers of a part say about its body.
-struct Entity {
-    media_type: String,
-    charset: Option<Vec<u8>>,
-    encoding: Vec<u8>,
-    /// Present for a multipart.
-    boundary: Option<Vec<u8>>,
-    is_attachment: bool,
-}
-
-impl Entity {
-    fn parse(headers: &[u8]) -> Self {
-        let mut entity = Self {
-            media_type: "text/plain".to_owned(),
-            charset: None,
-            encoding: Vec::new(),
-            boundary: None,
-            is_attachment: false,
-        };
-        let Ok(section) = HeaderSection::scan(headers) else {
-            entity.is_attachment = true;
-            return entity;
-        };
-        let first = |name| section.named(name).next().map(Field::value);
-        if let Some(value) = first("Content-Type") {
-            entity.set_type(value);
-        }
-        if let Some(value) = first("Content-Transfer-Encoding") {
-            value.trim_ascii().clone_into(&mut entity.encoding);
-        }
-        entity.is_attachment = first("Content-Disposition")
-            .is_some_and(|value| head(value).eq_ignore_ascii_case(b"attachment"));
-        entity
-    }
-
-    fn set_type(&mut self, value: &[u8]) {
-        let media_type = head(value).to_ascii_lowercase();
-        if let Ok(media_type) = String::from_utf8(media_type)
-            && media_type.contains('/')
-        {
-            self.media_type = media_type;
-        }
-        self.charset = parameter(value, b"charset");
-        if self.media_type.starts_with("multipart/") {
-            self.boundary = parameter(value, b"boundary")
-                .filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()));
-        }
-    }
-
-    fn is_text(&self) -> bool {
-        self.media_type.starts_with("text/") && !self.is_attachment
-    }
-}
-
-/// What stands before the parameters.
-fn head(value: &[u8]) -> &[u8] {
-    value
-        .split(|&octet| octet == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii()
-}
-
-/// The value of the first parameter with this name (in lower case), its quotes undone.
-fn parameter(value: &[u8], name: &[u8]) -> Option<Vec<u8>> {
-    let mut octets = value.iter().copied();
-    octets.find(|&octet| octet == b';')?;
-    loop {
-        let found: Vec<u8> = octets.by_ref().take_while(|&octet| octet != b'=').collect();
-        let (parameter, is_last) = one_value(&mut octets);
-        if found.trim_ascii().eq_ignore_ascii_case(name) {
-            return Some(parameter);
-        }
-        if is_last {
-            return None;
-        }
-    }
-}
-
-/// A value up to the `;` behind it, and whether there was none.
-fn one_value(octets: &mut impl Iterator<Item = u8>) -> (Vec<u8>, bool) {
-    let mut value = Vec::new();
-    let mut is_quoted = false;
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'"' => is_quoted = !is_quoted,
-            b'\\' if is_quoted => value.extend(octets.next()),
-            b';' if !is_quoted => return (value.trim_ascii().to_owned(), false),
-            b'\r' | b'\n' => {}
-            _ => value.push(octet),
-        }
-    }
-    (value.trim_ascii().to_owned(), true)
 }
 
 #[cfg(test)]
