@@ -298,7 +298,7 @@ fn encode_address(word: &[u8], domains: Domains, line: &mut Line) -> Result<(), 
         .ok()
         .filter(|_| domains == Domains::ToAscii)
         .and_then(|text| Address::parse(text).ok())
-        .filter(|address| address.as_str().is_ascii())
+        .and_then(|address| address.to_ascii())
         .ok_or(Unencodable::Address)?;
     line.raw(address.as_str().as_bytes());
     Ok(())

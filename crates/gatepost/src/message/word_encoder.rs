@@ -48,7 +48,8 @@ impl Line {
             Err(_) => ("unknown-8bit", Pieces::Octets(text)),
         };
         let in_q = text.iter().map(|&octet| q_length(octet)).sum::<usize>();
-        let encoding = if in_q <= text.len().div_ceil(3) * 4 {
+        // Base64 where the text would not be readable anyway.
+        let encoding = if in_q <= text.len().div_ceil(3) * 8 {
             'Q'
         } else {
             'B'
@@ -57,7 +58,9 @@ impl Line {
         for (number, piece) in pieces.cut(encoding, room).into_iter().enumerate() {
             let mut word = format!("=?{charset}?{encoding}?").into_bytes();
             if encoding == 'Q' {
-                piece.iter().for_each(|&octet| push_q(octet, &mut word));
+                for &octet in piece {
+                    push_q(octet, &mut word);
+                }
             } else {
                 word.extend_from_slice(STANDARD.encode(piece).as_bytes());
             }
@@ -151,7 +154,7 @@ mod tests {
 
     #[test]
     fn words_are_short_and_show_the_text() {
-        let long = "Grüße aus Zürich, ".repeat(20);
+        let long = "Grüße aus Zürich,".repeat(20);
         let chinese = "你好，世界".repeat(30);
         for text in ["é", "a_b =?x? é\t\"<@>\"", &long, &chinese, "\u{1f600}"] {
             let mut line = Line::new(b"Subject: ");

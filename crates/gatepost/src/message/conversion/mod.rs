@@ -63,26 +63,45 @@ pub struct HopAbilities {
 /// What a conversion must bring about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Goal {
+    /// The octets that the message may have.
+    from: Octets,
     /// The octets of the result.
-    pub octets: Octets,
+    to: Octets,
     /// No line is longer than [`MAX_LINE`].
-    pub short_lines: bool,
+    short_lines: bool,
     /// Headers are ASCII.
-    pub ascii_headers: bool,
-    /// NUL, bare CR and bare LF can occur and must not remain.
-    from_binary: bool,
+    ascii_headers: bool,
+}
+
+impl Goal {
+    /// The next hop takes fewer kinds of octets than the message may have.
+    fn lowers(self) -> bool {
+        self.to < self.from
+    }
+
+    /// NUL, bare CR and bare LF must not remain.
+    fn makes_lines(self) -> bool {
+        self.lowers() && self.from == Octets::Binary
+    }
+
+    /// Octets above 127 must not remain.
+    fn makes_ascii(self) -> bool {
+        self.lowers() && self.to == Octets::SevenBit
+    }
 }
 
 /// What has to be done for this message to be taken by this next hop; `None` when nothing has to be.
 pub fn needed(needs: Needs, hop: HopAbilities) -> Option<Goal> {
-    let goal = Goal {
-        octets: needs.octets.min(hop.octets),
-        short_lines: needs.long_lines && needs.octets.min(hop.octets) != Octets::Binary,
-        ascii_headers: !hop.utf8_headers && (needs.utf8_headers || hop.octets == Octets::SevenBit),
-        from_binary: needs.octets == Octets::Binary && hop.octets != Octets::Binary,
+    let mut goal = Goal {
+        from: needs.octets,
+        to: needs.octets.min(hop.octets),
+        short_lines: needs.long_lines,
+        ascii_headers: needs.utf8_headers,
     };
-    let is_lacking = needs.octets > hop.octets || (needs.utf8_headers && !hop.utf8_headers);
-    (is_lacking || goal.short_lines).then_some(goal)
+    goal.short_lines &= goal.to != Octets::Binary;
+    goal.ascii_headers |= goal.makes_ascii();
+    goal.ascii_headers &= !hop.utf8_headers;
+    (goal.lowers() || goal.short_lines || goal.ascii_headers).then_some(goal)
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl Visitor for Writer {
     }
 
     fn frame(&mut self, octets: &[u8]) {
-        if self.plan.goal.octets == Octets::SevenBit {
+        if self.plan.goal.makes_ascii() {
             // Nobody is shown this text; a boundary that was recognised is ASCII.
             let plain = octets
                 .iter()
@@ -108,15 +108,17 @@ impl Writer {
             );
         }
         let has = |name| section.named(name).next().is_some();
+        let is_encoded = treatment.encoding != Encoding::Keep;
+        if is_encoded && head.is_message && !has("MIME-Version") {
+            self.line("MIME-Version: 1.0");
+        }
+        if is_encoded
+            && let Some(charset) = treatment.charset
+            && !has("Content-Type")
+        {
+            self.line(&format!("Content-Type: text/plain; charset={charset}"));
+        }
         if let Some(label) = label {
-            if head.is_message && !has("MIME-Version") {
-                self.line("MIME-Version: 1.0");
-            }
-            if let Some(charset) = treatment.charset
-                && !has("Content-Type")
-            {
-                self.line(&format!("Content-Type: text/plain; charset={charset}"));
-            }
             self.line(&format!("Content-Transfer-Encoding: {label}"));
         }
         // The empty line.
@@ -147,9 +149,12 @@ fn label(goal: Goal, encoding: Encoding, section: &HeaderSection<'_>) -> Option<
         Encoding::RepairQuotedPrintable | Encoding::RewrapBase64 => return None,
         Encoding::Keep => {}
     }
+    if !goal.lowers() {
+        return None;
+    }
     let now = section.named("Content-Transfer-Encoding").next()?;
     let now = now.value().trim_ascii().to_ascii_lowercase();
-    match (goal.octets, now.as_slice()) {
+    match (goal.to, now.as_slice()) {
         (Octets::SevenBit, b"8bit" | b"binary") => Some("7bit"),
         (Octets::EightBit, b"binary") => Some("8bit"),
         _ => None,

@@ -1,7 +1,7 @@
 //! What every part of a message is made of, and from that how each is to be encoded.
 
 use super::walk::{Body, Head, Visitor, Walk};
-use super::{Goal, MAX_LINE, Octets};
+use super::{Goal, MAX_LINE};
 use crate::message::entity::{Entity, MAX_PARTS};
 use crate::message::header_encoding::{self, Domains, Unencodable};
 use crate::message::headers::HeaderSection;
@@ -85,11 +85,10 @@ impl Survey {
             goal: findings.goal,
             treatments: findings.treatments,
         };
-        // Seven bits are also what the parts are said to have.
-        let relabels = plan.goal.octets == Octets::SevenBit || plan.goal.from_binary;
-        let only_long_lines = !relabels && !plan.goal.ascii_headers;
+        // Where octets are lacking, the parts have to say so, changed or not.
+        let only_long_lines = !plan.goal.lowers() && !plan.goal.ascii_headers;
         let is_untouched = !findings.changes || (only_long_lines && findings.has_dkim);
-        Ok((relabels || !is_untouched).then_some(plan))
+        Ok((plan.goal.lowers() || !is_untouched).then_some(plan))
     }
 }
 
@@ -134,7 +133,7 @@ impl Visitor for Findings {
     }
 
     fn frame(&mut self, octets: &[u8]) {
-        self.changes |= self.goal.octets == Octets::SevenBit && !octets.is_ascii();
+        self.changes |= self.goal.makes_ascii() && !octets.is_ascii();
     }
 }
 
@@ -170,9 +169,9 @@ fn decide(
     entity: Option<&Entity>,
     tally: &Tally,
 ) -> Result<Treatment, Impossible> {
-    let has_bad_octets = (goal.octets == Octets::SevenBit && tally.high > 0)
-        || (goal.from_binary && (tally.breaks_lines || tally.last == b'\r'));
-    let is_long = (goal.short_lines || goal.from_binary) && tally.longest > MAX_LINE;
+    let has_bad_octets = (goal.makes_ascii() && tally.high > 0)
+        || (goal.makes_lines() && (tally.breaks_lines || tally.last == b'\r'));
+    let is_long = (goal.short_lines || goal.makes_lines()) && tally.longest > MAX_LINE;
     if !has_bad_octets && !is_long {
         return Ok(Treatment::default());
     }
@@ -197,8 +196,8 @@ fn encoding_of(entity: &Entity, tally: &Tally) -> Option<Encoding> {
         b"base64" => return Some(Encoding::RewrapBase64),
         _ => return None,
     }
-    // Quoted-printable takes two octets more for each that it encodes, base64 a third of all.
-    let is_readable = tally.high.saturating_mul(6) <= tally.octets;
+    // Quoted-printable takes two octets more for each that it encodes, base64 a third of all; but the former can be read.
+    let is_readable = tally.high.saturating_mul(3) <= tally.octets;
     Some(if entity.is_text() && is_readable && !tally.breaks_lines {
         Encoding::QuotedPrintable
     } else {

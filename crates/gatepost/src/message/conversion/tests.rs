@@ -43,7 +43,7 @@ fn converted(
     };
     let whole = in_pieces(content.len());
     for size in [1, 2, 3, 7, 64, 1000] {
-        assert_eq!(in_pieces(size), whole, "pieces of {size}");
+        assert!(in_pieces(size) == whole, "pieces of {size}");
     }
     whole
 }
@@ -175,7 +175,7 @@ fn long_lines_are_encoded_and_dkim_is_not_broken_for_them() {
             format!("short\r\n{body}\r\n")
         );
         let signed = format!("DKIM-Signature: v=1\r\n{message}");
-        assert_eq!(converted(signed.as_bytes(), needs, EIGHT), Ok(None));
+        assert!(converted(signed.as_bytes(), needs, EIGHT) == Ok(None));
     }
     let base64 = format!(
         "Content-Transfer-Encoding: base64\r\n\r\n{}\r\n",

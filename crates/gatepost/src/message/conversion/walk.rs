@@ -101,9 +101,12 @@ impl Walk {
             }
         }
         self.pending.extend_from_slice(octets);
-        // A CR that is the last octet waits for what it belongs to.
-        if self.pending.len() > LONGEST_BOUNDARY_LINE && !self.pending.ends_with(b"\r") {
-            let piece = std::mem::take(&mut self.pending);
+        if self.pending.len() > LONGEST_BOUNDARY_LINE {
+            let mut piece = std::mem::take(&mut self.pending);
+            // A CR that is the last octet waits for what it belongs to.
+            if piece.pop_if(|last| *last == b'\r').is_some() {
+                self.pending.push(b'\r');
+            }
             self.piece(&piece, visitor);
         }
     }
@@ -114,8 +117,8 @@ impl Walk {
         if !last.is_empty() {
             self.piece(&last, visitor);
         }
+        self.end_all_headers(visitor);
         match self.place {
-            Place::Headers { .. } => self.end_headers(b"", visitor),
             Place::Frame { line_end: true } => visitor.frame(b"\r\n"),
             Place::Body { line_end } => {
                 if line_end {
@@ -123,7 +126,7 @@ impl Walk {
                 }
                 visitor.body_end(false);
             }
-            Place::Frame { line_end: false } => {}
+            Place::Headers { .. } | Place::Frame { line_end: false } => {}
         }
     }
 
@@ -173,21 +176,12 @@ impl Walk {
         is_last: bool,
         visitor: &mut impl Visitor,
     ) {
-        match self.place {
-            Place::Headers { .. } => {
-                self.end_headers(b"", visitor);
-                if matches!(self.place, Place::Body { .. }) {
-                    visitor.body_end(true);
-                }
-            }
-            Place::Body { line_end } => {
-                visitor.body_end(true);
-                if line_end {
-                    visitor.frame(b"\r\n");
-                }
-            }
-            Place::Frame { line_end: true } => visitor.frame(b"\r\n"),
-            Place::Frame { line_end: false } => {}
+        self.end_all_headers(visitor);
+        if let Place::Body { .. } = self.place {
+            visitor.body_end(true);
+        }
+        if let Place::Body { line_end: true } | Place::Frame { line_end: true } = self.place {
+            visitor.frame(b"\r\n");
         }
         visitor.frame(line);
         self.around
@@ -199,12 +193,20 @@ impl Walk {
         };
     }
 
+    /// Text ends where headers were to be: those of an entity without a body, and of the message that it may be said to hold.
+    fn end_all_headers(&mut self, visitor: &mut impl Visitor) {
+        while let Place::Headers { .. } = self.place {
+            self.end_headers(b"", visitor);
+        }
+    }
+
     /// The headers are complete, or have become so long that `rest` and all that follows is no more looked at.
     fn end_headers(&mut self, rest: &[u8], visitor: &mut impl Visitor) {
-        let place = std::mem::replace(&mut self.place, Place::Body { line_end: false });
-        let Place::Headers { so_far, is_message } = place else {
+        let Place::Headers { so_far, is_message } = &mut self.place else {
             return;
         };
+        let (so_far, is_message) = (std::mem::take(so_far), *is_message);
+        self.place = Place::Body { line_end: false };
         self.entities += 1;
         let default_type = match self.around.last() {
             Some(Around::Multipart { default_type, .. }) => default_type,
@@ -451,7 +453,7 @@ mod tests {
             .replace("Content-Type: message/rfc822", "X: y");
         assert_eq!(
             kinds(&digest),
-            "headers (parts) frame headers (parts) headers (message) body end frame headers (parts) headers (message) end frame"
+            "headers (parts) frame headers (parts) headers (message) body end frame headers (parts) headers (sealed) end frame"
         );
     }
 
@@ -491,15 +493,10 @@ mod tests {
     // T-39, V-34, V-55: depth and number of what is looked into.
     #[test]
     fn depth_and_number_of_parts_are_bounded() {
-        let nested = |depth: usize| -> String {
-            (0..depth)
-                .map(|level| {
-                    format!(
-                        "Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"
-                    )
-                })
-                .collect()
+        let level = |level| {
+            format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n")
         };
+        let nested = |depth: usize| (0..depth).map(level).collect::<Vec<_>>().concat();
         let count = |message: &str| {
             let (mut walk, mut found) = (Walk::new(), Found::default());
             walk.feed(message.as_bytes(), &mut found);
