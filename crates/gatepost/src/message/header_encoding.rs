@@ -22,7 +22,7 @@ const MAX_LINE: usize = 998;
 pub enum Domains {
     /// It is a fault, as every address outside of ASCII.
     Refuse,
-    /// It is written in A-labels (RFC 5891).
+    /// It is written in A-labels (RFC 5890).
     ToAscii,
 }
 
