@@ -179,7 +179,7 @@ fn describe(account: &AccountView) -> String {
 }
 
 /// By the server if one runs on these accounts, otherwise here.
-fn execute(file: &ConfigFile, command: Command) -> Result<Done, CommandError> {
+pub(super) fn execute(file: &ConfigFile, command: Command) -> Result<Done, CommandError> {
     let config = config::load(&file.config)
         .map_err(|error| CommandError::Failed(format!("configuration cannot be used\n{error}")))?;
     let failed = |error: &dyn std::fmt::Display| CommandError::Failed(error.to_string());

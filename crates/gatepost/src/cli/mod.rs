@@ -6,6 +6,8 @@ mod account;
 mod check;
 mod completions;
 mod dev;
+mod init;
+mod output;
 mod process;
 mod reference;
 mod send;
@@ -35,6 +37,8 @@ enum Command {
     Completions(completions::Arguments),
     /// Run a local server to develop and test against: every mechanism, mail is captured
     Dev(dev::Arguments),
+    /// Set up a server: a few questions or flags, a short configuration, a self-test
+    Init(Box<init::Arguments>),
     /// Write reference pages, man pages and completions
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
             Ok(())
         }
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),

@@ -24,6 +24,7 @@ mod dialogue;
 mod examples;
 #[cfg(feature = "peer-tests")]
 mod from_forms;
+mod init;
 #[cfg(feature = "peer-tests")]
 mod package;
 mod pages;
