@@ -100,14 +100,16 @@ async fn hold(
         .filter_map(|(listener, bound)| Some((client_mode(listener.tls)?, bound.address.port())))
         .collect();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(program.run(async {
+    let serving = program.run(async {
         let _ = stopped.await;
-    }));
-    for (mode, port) in doors {
-        converse(mode, port, &directory.0, sender, report).await;
-    }
-    drop(stop);
-    let served = serving.await.map_err(|error| error.to_string())?;
+    });
+    let talking = async {
+        for (mode, port) in doors {
+            converse(mode, port, &directory.0, sender, report).await;
+        }
+        drop(stop);
+    };
+    let (served, ()) = tokio::join!(serving, talking);
     served.map_err(|error| error.to_string())
 }
 
