@@ -21,6 +21,7 @@ impl ServerSession {
     /// `BDAT octets [LAST]`
     pub(super) fn bdat(&mut self, argument: &[u8]) {
         let Some(chunk) = Chunk::parse(argument) else {
+            self.reset();
             return self.fault(Verb::Bdat, Refusal::ChunkSyntax);
         };
         if let Err(refusal) = self.chunk_allowed(chunk) {
@@ -70,6 +71,7 @@ impl ServerSession {
     /// The chunk is in the draft; another one has to follow. An empty one is no progress (T-37).
     pub(super) fn chunk_taken(&mut self, content: Box<Content>, octets: u64) {
         if octets == 0 && self.has_no_patience() {
+            self.reset();
             return self.decline(Verb::Bdat, Refusal::TooManyErrors);
         }
         if let Some(transaction) = &mut self.transaction {
