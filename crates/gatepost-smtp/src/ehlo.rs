@@ -33,6 +33,7 @@ impl Announcement<'_> {
         keyword("SIZE ", &self.size_limit.to_string());
         keyword("8BITMIME", "");
         keyword("CHUNKING", "");
+        keyword("BINARYMIME", "");
         keyword("ENHANCEDSTATUSCODES", "");
         keyword("DSN", "");
         keyword("SMTPUTF8", "");
@@ -88,7 +89,7 @@ mod tests {
             mechanisms: &[],
             auth_equals: true,
         };
-        let expected = "250-submit.example.com\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-SMTPUTF8\r\n250-LIMITS RCPTMAX=100\r\n";
+        let expected = "250-submit.example.com\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-SMTPUTF8\r\n250-LIMITS RCPTMAX=100\r\n";
         assert_eq!(render(bare), format!("{expected}250 HELP\r\n"));
 
         let mechanisms = [

@@ -4,7 +4,7 @@
 //! given twice is [`ParamFault::Syntax`] (SMTP-05). So is a parameter of RCPT on MAIL, or the other
 //! way round (DSN-01).
 //!
-//! Standards: RFC 5321 §4.1.1.11, RFC 1870, RFC 6152, RFC 4954 §5, RFC 3461 §4, RFC 6531 §3.4.
+//! Standards: RFC 5321 §4.1.1.11, RFC 1870, RFC 6152, RFC 3030 §3, RFC 4954 §5, RFC 3461 §4, RFC 6531 §3.4.
 
 use std::fmt;
 
@@ -262,6 +262,7 @@ fn parse_body(value: Option<&str>) -> Result<Body, ParamFault> {
     match value {
         Some(value) if value.eq_ignore_ascii_case("7BIT") => Ok(Body::SevenBit),
         Some(value) if value.eq_ignore_ascii_case("8BITMIME") => Ok(Body::EightBitMime),
+        Some(value) if value.eq_ignore_ascii_case("BINARYMIME") => Ok(Body::BinaryMime),
         _ => Err(ParamFault::Syntax),
     }
 }
@@ -287,7 +288,10 @@ mod tests {
                 Address::parse("e=mc2@example.com").unwrap()
             ))
         );
-        assert_eq!(parse("BODY=7BIT").unwrap().body, Some(Body::SevenBit));
+        for body in [Body::SevenBit, Body::EightBitMime, Body::BinaryMime] {
+            let text = format!("BODY={}", body.as_str());
+            assert_eq!(parse(&text).unwrap().body, Some(body), "MIME-01");
+        }
         assert_eq!(
             parse("SIZE=99999999999999999999").unwrap().size,
             Some(u64::MAX)
@@ -306,7 +310,7 @@ mod tests {
             "SIZE=+1",
             "SIZE=1 SIZE=1",
             "BODY",
-            "BODY=BINARYMIME",
+            "BODY=BINARY",
             "BODY=7BIT BODY=7BIT",
             "AUTH",
             "AUTH=",

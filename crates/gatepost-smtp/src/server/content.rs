@@ -217,7 +217,7 @@ impl Content {
     /// takes for a line end, another one does not: such a section is refused.
     fn is_unclear(&self, headers: &[u8]) -> bool {
         let binary = matches!(&self.source, Source::Chunks(decoder) if decoder.is_binary());
-        binary && has_bare_line_end(headers)
+        binary && !is_lines(headers)
     }
 
     /// A message that is over already is refused at once, another one at its end.
@@ -231,15 +231,16 @@ impl Content {
     }
 }
 
-fn has_bare_line_end(octets: &[u8]) -> bool {
+/// Nothing, or lines that end in CRLF and hold no other CR or LF.
+fn is_lines(octets: &[u8]) -> bool {
     let mut behind_cr = false;
     for &octet in octets {
         if behind_cr != (octet == b'\n') {
-            return true;
+            return false;
         }
         behind_cr = octet == b'\r';
     }
-    behind_cr
+    matches!(octets, [] | [.., b'\n'])
 }
 
 /// Collects header lines until the section is complete.

@@ -195,6 +195,7 @@ fn what_is_not_played() {
             "auth/rfc7677-scram-sha-256: the randomness is given",
             "auth/scram-sha-256-without-ir: the randomness is given",
             "data/bare-lf-end-of-data: quirks are switched one by one",
+            "data/chunks-header-refused: the program refuses something",
             "data/header-refused: the program refuses something",
             "data/smuggling-rejected: bare line ends are refused",
             "data/storage-full: the program refuses something",

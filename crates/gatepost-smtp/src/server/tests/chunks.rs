@@ -350,3 +350,59 @@ fn t_32_a_chunk_that_is_cut_off_leaves_nothing() {
     driver.answer();
     assert_eq!(driver.committed.len(), 1);
 }
+
+const BINARY: &str = "MAIL FROM:<user@example.com> BODY=BINARYMIME";
+
+fn binary() -> Driver {
+    let mut driver = Driver::authenticated();
+    assert_eq!(driver.codes(&[BINARY, RCPT]), ["250 2.1.0", "250 2.1.5"]);
+    driver
+}
+
+// BDAT-03, MIME-01
+#[test]
+fn bdat_03_mime_01_a_binary_body_is_kept_octet_for_octet() {
+    let body: Vec<u8> = (0..=255).chain(*b"\r\r\n\n.\r\n.\r").collect();
+    let message = [b"A: b\r\nFrom x\r\n\r\n", &body[..]].concat();
+    for seam in 0..=message.len() {
+        let (first, second) = message.split_at(seam);
+        let mut driver = binary();
+        assert_eq!(driver.codes(&["DATA"]), ["503 5.5.1"]);
+        driver.send(&chunk(first, ""));
+        assert_eq!(
+            codes_of(&mut driver, &chunk(second, " LAST")),
+            ["250 2.0.0"]
+        );
+        // A line that is no field begins the body.
+        let kept = [b"From x\r\n\r\n", &body[..]].concat();
+        assert_eq!(driver.committed, [(b"A: b\r\n".to_vec(), kept)]);
+    }
+    // The next message is text again.
+    let mut driver = binary();
+    driver.codes(&["RSET", MAIL, RCPT]);
+    driver.send(&chunk(b"A: b\r\n\r\nx\ny", " LAST"));
+    assert_eq!(driver.committed[0].1, b"x\r\ny\r\n");
+}
+
+/// What one reader takes for a line end, another one does not: a header section must be clear.
+#[test]
+fn bdat_03_the_header_section_of_a_binary_message_is_lines() {
+    for message in [
+        &b"From: a@b\nFrom: c@d\r\n\r\nx"[..],
+        b"From: a@b\rFrom: c@d\r\n\r\nx",
+        b"From: a@b\r\r\n\r\nx",
+        b"From: a@b\nFrom: c@d\n\nx",
+        b"From: a@b\r",
+        b"From: a@b",
+    ] {
+        let mut driver = binary();
+        let reply = driver.send(&chunk(message, " LAST"));
+        assert_eq!(codes(&reply), ["554 5.6.0"], "{}", message.escape_ascii());
+    }
+    let mut driver = binary();
+    driver.send(&chunk(b"From: a@b\r\n\nTo: x", " LAST"));
+    assert_eq!(
+        driver.committed,
+        [(b"From: a@b\r\n".to_vec(), b"\nTo: x".to_vec())]
+    );
+}

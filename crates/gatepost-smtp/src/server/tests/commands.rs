@@ -8,7 +8,7 @@ fn cap_10_what_ehlo_announces() {
     let mut driver = Driver::tls();
     assert_eq!(
         driver.say("EHLO client.example.com"),
-        "250-mail.example.com\n250-PIPELINING\n250-SIZE 67108864\n250-8BITMIME\n250-CHUNKING\n250-ENHANCEDSTATUSCODES\n250-DSN\n250-SMTPUTF8\n\
+        "250-mail.example.com\n250-PIPELINING\n250-SIZE 67108864\n250-8BITMIME\n250-CHUNKING\n250-BINARYMIME\n250-ENHANCEDSTATUSCODES\n250-DSN\n250-SMTPUTF8\n\
          250-LIMITS RCPTMAX=1000\n250-AUTH CRAM-MD5 PLAIN LOGIN\n250 HELP\n"
     );
     let facts = driver.session.greeting_facts();
@@ -214,9 +214,9 @@ fn smtp_01_who_talks_before_the_greeting_is_heard_behind_it() {
     );
 }
 
-// TLS-02, TLS-04
+// TLS-02, TLS-04, T-31, V-14: "in one segment, split at every byte", and with a bare LF.
 #[test]
-fn tls_02_tls_04_t_31_starttls() {
+fn tls_02_tls_04_t_31_v_14_starttls() {
     let driver = || {
         Driver::new(
             Profile {

@@ -20,6 +20,7 @@ enum Act {
 const LINES: &[(u64, &str)] = &[
     (6, "MAIL FROM:<user@example.com>\r\n"),
     (6, "RCPT TO:<a@example.net>\r\n"),
+    (1, "MAIL FROM:<user@example.com> BODY=BINARYMIME\r\n"),
     (4, "DATA\r\n"),
     (4, "A: b\r\n\r\nbody\r\n.\r\n"),
     (3, "BDAT 11\r\nA: b\r\n\r\nc\r\n"),

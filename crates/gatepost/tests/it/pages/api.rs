@@ -362,3 +362,40 @@ async fn what_is_not_there_is_said_in_the_form_that_was_asked_for() {
     let head = ask(site.http, "HEAD /api/messages HTTP/1.1", "").await;
     assert!(head.status == 200 && head.body.is_empty());
 }
+
+/// BDAT-03, MIME-01: a binary body is stored octet for octet, whatever its size and its chunks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_binary_body_is_given_back_octet_for_octet() {
+    let site = Site::start().await;
+    let header = "From: dev@localhost\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
+         Content-Transfer-Encoding: binary\r\n\r\n";
+    let line_ends = b"\n\r\r\n\r\n.\r\n\0.\n.\r\r.\r";
+    // In memory, and in a file of its own.
+    for size in [1_000, 700_000] {
+        let body: Vec<u8> = (0..=255_u8)
+            .chain(*line_ends)
+            .cycle()
+            .take(size)
+            .chain(*line_ends)
+            .collect();
+        let mut talk = site.server.talk_authenticated().await;
+        talk.ask("MAIL FROM:<dev@localhost> BODY=BINARYMIME", "250 ")
+            .await;
+        talk.ask("RCPT TO:<a@example.com>", "250 ").await;
+        talk.ask("DATA", "503 5.5.1 ").await;
+        let message = [header.as_bytes(), &body].concat();
+        for chunk in message.chunks(message.len() / 3) {
+            talk.send(format!("BDAT {}\r\n", chunk.len())).await;
+            talk.send(chunk).await;
+            talk.expect("250 2.0.0 Ok: ").await;
+        }
+        let reply = talk.ask("BDAT 0 LAST", "250 2.0.0 Ok: queued as ").await;
+        let id = reply.rsplit(' ').next().unwrap();
+        let raw = get(site.http, &format!("/api/messages/{id}/raw")).await;
+        let end = raw.body.windows(4).position(|four| four == b"\r\n\r\n");
+        assert!(raw.body[end.unwrap() + 4..] == body, "{size}");
+        // The page shows what it can of it.
+        let page = get(site.http, &format!("/messages/{id}")).await;
+        assert_eq!(page.status, 200);
+    }
+}
