@@ -328,3 +328,45 @@ async fn no_secret_is_logged() {
         "{shown:?}"
     );
 }
+
+/// T-37, V-21: "10⁷ × `BDAT 1` → memory flat ± 1 MiB"; ten million in a soak run, fewer otherwise.
+#[tokio::test]
+async fn chunks_of_one_octet_take_no_memory() {
+    const BATCH: usize = 1_000;
+    let batches = if std::env::var_os("GATEPOST_SOAK").is_some() {
+        10_000
+    } else {
+        100
+    };
+    let server = Server::start().await;
+    let mut talk = server.talk_authenticated().await;
+    talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+    talk.ask("RCPT TO:<you@example.com>", "250 ").await;
+    // The line end that `ask` adds is the empty line behind the header section.
+    talk.ask("BDAT 23\r\nFrom: dev@localhost\r\n", "250 2.0.0 Ok: 23 ")
+        .await;
+    let chunks = "BDAT 1\r\nx".repeat(BATCH);
+    let mut resident = 0;
+    for batch in 0..batches {
+        if batch == batches / 10 {
+            resident = resident_octets();
+        }
+        talk.send(&chunks).await;
+        for _ in 0..BATCH {
+            talk.expect("250 2.0.0 Ok: 1 octets").await;
+        }
+    }
+    let grown = resident_octets().saturating_sub(resident);
+    assert!(grown <= 1 << 20, "{grown} octets");
+    talk.ask("BDAT 0 LAST", "250 2.0.0 Ok: queued as ").await;
+}
+
+fn resident_octets() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    let kibibytes: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kibibytes << 10
+}

@@ -207,3 +207,42 @@ async fn a_channel_that_ends_in_a_message_leaves_no_message() {
         Vec::<String>::new()
     );
 }
+
+/// T-32, V-05: "close_notify mid-BDAT, then bytes → connection ends, 0 committed".
+#[tokio::test]
+async fn octets_behind_the_end_of_tls_belong_to_no_message() {
+    let server = Server::start().await;
+    let message = "From: dev@localhost\r\n\r\nHalf a message\r\n";
+    let bdat = format!("BDAT {} LAST\r\n{message}", message.len() + 6);
+    let data = format!("DATA\r\n{message}");
+    for (begun, rest) in [
+        (&bdat, "hello!QUIT\r\n"),
+        (&bdat, "h"),
+        (&data, "hello!\r\n.\r\nQUIT\r\n"),
+    ] {
+        let connector = client(server.directory.path(), BOTH);
+        let socket = TcpStream::connect(server.smtps).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = connector.connect(name, socket).await.unwrap();
+        let said = format!(
+            "EHLO client.example\r\n{AUTH_PLAIN}\r\nMAIL FROM:<dev@localhost>\r\nRCPT TO:<you@example.com>\r\n{begun}"
+        );
+        stream.write_all(said.as_bytes()).await.unwrap();
+        stream.get_mut().1.send_close_notify();
+        stream.flush().await.unwrap();
+        stream.get_mut().0.write_all(rest.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        // The server may reset the connection: it has not read all there is.
+        let _ = stream.read_to_end(&mut heard).await;
+        let heard = String::from_utf8(heard).unwrap();
+        assert!(
+            !heard.contains("queued") && !heard.contains("221 "),
+            "{heard}"
+        );
+    }
+    server
+        .log
+        .wait_for_count("event=connection-closed", 3)
+        .await;
+    assert_eq!(server.queued().await, 0);
+}
