@@ -1,5 +1,8 @@
 //! What peers send that they should not: each is answered as decided, and the session stays usable or ends cleanly.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::server::{AUTH_PLAIN, Server};
 use crate::talk::Talk;
 
@@ -327,6 +330,20 @@ async fn no_secret_is_logged() {
         shown.iter().all(|line| line.contains("mechanism=LOGIN")),
         "{shown:?}"
     );
+}
+
+/// CODE-11: "before closing for abuse flush the reply, FIN not RST": what the peer has sent and nobody will read costs it no reply.
+#[tokio::test]
+async fn code_11_the_last_reply_reaches_a_peer_that_goes_on_sending() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.legacy).await.unwrap();
+    let junk = "FOO\r\n".repeat(21) + &"x".repeat(100 << 10);
+    stream.write_all(junk.as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).await.unwrap();
+    let last = heard.lines().last().unwrap();
+    assert!(last.starts_with("421 4.7.0 Too many errors"), "{last}");
+    assert_eq!(heard.lines().count(), 1 + 20 + 1);
 }
 
 /// T-37, V-21: "10⁷ × `BDAT 1` → memory flat ± 1 MiB"; ten million in a soak run, fewer otherwise.

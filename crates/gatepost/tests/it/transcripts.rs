@@ -202,6 +202,7 @@ fn what_is_not_played() {
             "legacy/auth-equals: quirks are switched one by one",
             "legacy/fax-cram-md5: the randomness is given",
             "relay/denied: the program refuses something",
+            "relay/denied-in-a-pipeline: the program refuses something",
         ]
     );
 }

@@ -543,3 +543,21 @@ static ENDLESS: LazyLock<Mechanism> = LazyLock::new(|| Mechanism {
     server: |_, _| ServerStep::Challenge(Vec::new(), Box::new(Again)),
     ..*super::harness::mechanism("PLAIN")
 });
+
+// LEG-13: clients take 503 to AUTH for "authenticated already".
+#[test]
+fn leg_13_where_auth_gets_503_without_an_identity_mail_is_refused() {
+    let standings: [&[&str]; 2] = [&[], &["HELO x"]];
+    for before in standings {
+        let mut driver = Driver::tls();
+        driver.codes(before);
+        assert_eq!(driver.codes(&[PLAIN_OK]), ["503 5.5.1"], "{before:?}");
+        let mail = driver.codes(&["MAIL FROM:<user@example.com>"]);
+        assert!(mail == ["503 5.5.1"] || mail == ["530 5.7.0"], "{mail:?}");
+    }
+    let mut driver = Driver::greeted();
+    for line in ["AUTH FOOBAR", "AUTH", "AUTH PLAIN !", "AUTH PLAIN AAA="] {
+        let codes = driver.codes(&[line]);
+        assert!(!codes[0].starts_with("503"), "{line}: {codes:?}");
+    }
+}
