@@ -208,7 +208,7 @@ async fn a_channel_that_ends_in_a_message_leaves_no_message() {
     );
 }
 
-/// T-32, V-05: "close_notify mid-BDAT, then bytes → connection ends, 0 committed".
+/// T-32, V-05: "`close_notify` mid-BDAT, then bytes → connection ends, 0 committed".
 #[tokio::test]
 async fn octets_behind_the_end_of_tls_belong_to_no_message() {
     let server = Server::start().await;
