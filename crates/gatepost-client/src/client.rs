@@ -13,7 +13,7 @@ use gatepost_smtp::client::{
 use tokio::io::AsyncRead;
 
 use crate::driver::Driver;
-use crate::error::{ChannelError, Error};
+use crate::error::{AddressError, ChannelError, Error};
 
 /// Who we are, and the proof of it.
 #[derive(Debug, Clone)]
@@ -33,6 +33,32 @@ impl Credentials {
             authcid: authcid.into(),
             authzid: None,
             password: Secret::new(password),
+        }
+    }
+
+    /// Whom to act as, for an account that may act for others.
+    #[must_use]
+    pub fn acting_as(mut self, authzid: impl Into<String>) -> Self {
+        self.authzid = Some(authzid.into());
+        self
+    }
+
+    /// V-50: no mechanism has a place for these octets, and a line end is a mistake wherever it comes from.
+    fn check(&self) -> Result<(), AddressError> {
+        let parts = [
+            ("user name", self.authcid.as_bytes()),
+            (
+                "name to act as",
+                self.authzid.as_deref().unwrap_or_default().as_bytes(),
+            ),
+            ("password", self.password.expose()),
+        ];
+        match parts
+            .iter()
+            .find(|(_, part)| part.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0)))
+        {
+            Some((name, _)) => Err(AddressError::Credentials(name)),
+            None => Ok(()),
         }
     }
 }
@@ -67,6 +93,7 @@ impl Client {
         credentials: &Credentials,
         choice: MechanismChoice,
     ) -> Result<&'static Mechanism, Error> {
+        credentials.check()?;
         let request = Authentication {
             authzid: credentials.authzid.clone(),
             choice,
@@ -170,8 +197,10 @@ fn nonces() -> Result<[String; Authentication::ATTEMPTS], Error> {
     let mut nonces = [const { String::new() }; Authentication::ATTEMPTS];
     for nonce in &mut nonces {
         let mut octets = [0; 16];
-        getrandom::fill(&mut octets)
-            .map_err(|error| ChannelError::Randomness(error.to_string()))?;
+        getrandom::fill(&mut octets).map_err(|error| ChannelError::System {
+            what: "random numbers",
+            why: error.to_string(),
+        })?;
         *nonce = format!("{:032x}", u128::from_be_bytes(octets));
     }
     Ok(nonces)

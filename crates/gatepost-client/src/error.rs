@@ -1,32 +1,32 @@
 //! What can go wrong, sorted by whose fault it is.
 
-use std::io;
+use std::error::Error as StdError;
+use std::{fmt, io};
 
 use gatepost_smtp::Reply;
-use gatepost_smtp::client::{ChannelFault, ClientFailure, CredentialFault, ProtocolFault, Stage};
+use gatepost_smtp::client::{
+    ChannelFault, ClientFailure, CredentialFault, Lack, ProtocolFault, Stage,
+};
 
-/// Why something the client was asked to do did not happen. Whatever a server said appears escaped.
-#[derive(Debug, thiserror::Error)]
+/// Why something the client was asked to do did not happen. The variant says whose fault it is.
+///
+/// `{}` says what happened, on one line; `{:#}` adds what to do next. Whatever a server said appears escaped and cut to a length a line
+/// can bear: it may go to a log or a terminal.
+#[derive(Debug)]
 pub enum Error {
     /// The caller gave something that cannot be used; nothing was sent.
-    #[error(transparent)]
-    Address(#[from] AddressError),
+    Address(AddressError),
     /// There is no connection, or it is not protected as it must be.
-    #[error(transparent)]
-    Channel(#[from] ChannelError),
+    Channel(ChannelError),
     /// Authentication did not succeed.
-    #[error("{0}")]
     Credential(CredentialFault),
     /// The server does not take it: [`Refused`](ClientFailure::Refused), [`Unsupported`](ClientFailure::Unsupported) or
     /// [`Protocol`](ClientFailure::Protocol).
-    #[error("{0}")]
     Server(ClientFailure),
     /// The server did not answer in time; the connection is closed.
-    #[error("the server did not answer in time at {0}")]
     Timeout(Stage),
     /// Reading the content failed. The server has not got the message: the connection was cut before its end.
-    #[error("the content of the message cannot be read: {0}")]
-    Content(#[source] io::Error),
+    Content(io::Error),
 }
 
 /// What the caller gave that cannot be used.
@@ -38,6 +38,9 @@ pub enum AddressError {
     /// Not a name that can be given with EHLO.
     #[error("the EHLO name cannot be used: {0}")]
     HelloName(#[from] gatepost_smtp::client::HelloNameFault),
+    /// A user name or password holds a line end or a NUL, which no mechanism can carry. It is not shown.
+    #[error("the {0} holds a line end or a NUL")]
+    Credentials(&'static str),
     /// The trusted certificates cannot be read.
     #[error("no trusted certificates in {place}: {why}")]
     Roots {
@@ -49,6 +52,9 @@ pub enum AddressError {
     /// A command was given to a client that is still in the middle of another, whose future was dropped.
     #[error("the connection was left in the middle of a command")]
     OutOfOrder,
+    /// The [`blocking`](crate::blocking) client was called inside an asynchronous runtime, which it would bring to a halt.
+    #[error("the blocking client cannot be used inside an asynchronous runtime")]
+    InsideRuntime,
 }
 
 /// What is wrong with the connection.
@@ -81,9 +87,14 @@ pub enum ChannelError {
     /// The session's own finding.
     #[error("{0}")]
     Session(ChannelFault),
-    /// The system gives no random numbers.
-    #[error("no random numbers: {0}")]
-    Randomness(String),
+    /// The system gives no random numbers, or no means to wait for a socket.
+    #[error("the system gives no {what}: {why}")]
+    System {
+        /// What is missing.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
 }
 
 impl Error {
@@ -93,6 +104,34 @@ impl Error {
             Self::Server(failure) => failure.reply(),
             Self::Credential(fault) => fault.reply(),
             _ => None,
+        }
+    }
+
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Server(failure) => failure.is_transient(),
+            Self::Credential(fault) => fault.is_transient(),
+            Self::Channel(error) => error.is_transient(),
+            Self::Timeout(_) | Self::Content(_) => true,
+            Self::Address(_) => false,
+        }
+    }
+
+    /// What to do about it, where something can be done. A phrase without a capital or a full stop.
+    pub fn next_step(&self) -> Option<&'static str> {
+        match self {
+            Self::Address(error) => Some(error.next_step()),
+            Self::Channel(error) => error.next_step(),
+            Self::Credential(fault) => Some(step_after_credential(fault)),
+            Self::Server(failure) => step_after_server(failure),
+            Self::Timeout(Stage::EndOfData) => Some(
+                "the server may have taken the message all the same: sending it again may make a duplicate",
+            ),
+            Self::Timeout(_) => {
+                Some("try again later, or check that nothing on the way swallows data")
+            }
+            Self::Content(_) => Some("make the content readable and send it on a new connection"),
         }
     }
 
@@ -106,15 +145,25 @@ impl Error {
             })
         )
     }
+}
 
-    /// Whether the same request may succeed later without anybody changing anything.
-    pub fn is_transient(&self) -> bool {
+impl AddressError {
+    fn next_step(&self) -> &'static str {
         match self {
-            Self::Server(failure) => failure.is_transient(),
-            Self::Credential(fault) => fault.is_transient(),
-            Self::Channel(error) => error.is_transient(),
-            Self::Timeout(_) | Self::Content(_) => true,
-            Self::Address(_) => false,
+            Self::Host(_) => {
+                "give a host name such as smtp.example.com, without a port and without brackets"
+            }
+            Self::HelloName(_) => {
+                "give this host's name, or none: then the address of the connection is used"
+            }
+            Self::Credentials(_) => {
+                "remove it; a password read from a file has the file's line end with it"
+            }
+            Self::Roots { .. } => {
+                "give a PEM file with the certificate of the authority that signed the server's"
+            }
+            Self::OutOfOrder => "connect anew",
+            Self::InsideRuntime => "use the asynchronous client there",
         }
     }
 }
@@ -122,10 +171,120 @@ impl Error {
 impl ChannelError {
     fn is_transient(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Randomness(_) => true,
+            Self::Connect { .. } | Self::System { .. } => true,
             Self::Session(fault) => fault.is_transient(),
             Self::Tls { .. } | Self::SpeaksClear { .. } => false,
         }
+    }
+
+    fn next_step(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Connect { .. } => "check host and port, and whether a firewall stands between",
+            Self::Tls { .. } => {
+                "the name must be the one in the server's certificate; for a private authority give its certificate with Connector::roots"
+            }
+            Self::SpeaksClear { .. } => "use TlsMode::StartTls",
+            Self::Session(ChannelFault::SpeaksTls | ChannelFault::Closed(Stage::Greeting)) => {
+                "use TlsMode::Implicit"
+            }
+            Self::Session(ChannelFault::StartTlsNotOffered) => {
+                "use the port for TLS from the first octet (465), or TlsMode::None on a wire that you trust"
+            }
+            Self::Session(ChannelFault::Closed(Stage::EndOfData)) => {
+                "the server may have taken the message all the same: sending it again may make a duplicate"
+            }
+            Self::Session(ChannelFault::Closed(_)) => "try again later",
+            Self::Session(ChannelFault::InjectedReplies | ChannelFault::Layer(_)) => {
+                "look for what stands between here and the server"
+            }
+            Self::System { .. } => return None,
+        })
+    }
+}
+
+fn step_after_credential(fault: &CredentialFault) -> &'static str {
+    match fault {
+        CredentialFault::NotOffered => {
+            "this port may take mail without authentication, or AUTH is on another port (587, 465)"
+        }
+        CredentialFault::NoUsableMechanism {
+            for_lack_of_tls: true,
+            ..
+        } => "protect the connection with TlsMode::StartTls or TlsMode::Implicit",
+        CredentialFault::NoUsableMechanism { .. } => {
+            "choose MechanismChoice::Strongest, or have the server offer a mechanism for passwords"
+        }
+        CredentialFault::Refused { reply, .. } if reply.code.is_transient() => {
+            "keep the password and try again later"
+        }
+        CredentialFault::Refused { .. } => {
+            "check user name and password; some providers want a password made for this program"
+        }
+        CredentialFault::Exchange { .. } => {
+            "do not send this server the password by another mechanism before you know who it is"
+        }
+    }
+}
+
+fn step_after_server(failure: &ClientFailure) -> Option<&'static str> {
+    Some(match failure {
+        ClientFailure::Unsupported(Lack::EightBitMime | Lack::BinaryMime) => {
+            "encode the message as quoted-printable or base64"
+        }
+        ClientFailure::Unsupported(Lack::SmtpUtf8) => {
+            "write header fields as RFC 2047 words and use ASCII addresses, or use another server"
+        }
+        ClientFailure::Unsupported(Lack::Size { .. }) => "send less, or use another server",
+        ClientFailure::Refused { reply, .. } if reply.code.is_transient() => "try again later",
+        ClientFailure::Refused {
+            stage: Stage::Mail, ..
+        } => "authenticate first, and send as an address that this user may use",
+        ClientFailure::Protocol { .. } => {
+            "look at the dialogue with Connector::watch; this may be no mail server"
+        }
+        _ => return None,
+    })
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(error) => error.fmt(f),
+            Self::Channel(error) => error.fmt(f),
+            Self::Credential(fault) => fault.fmt(f),
+            Self::Server(failure) => failure.fmt(f),
+            Self::Timeout(stage) => write!(f, "the server did not answer in time at {stage}"),
+            Self::Content(error) => {
+                write!(f, "the content of the message cannot be read: {error}")
+            }
+        }?;
+        match self.next_step() {
+            Some(step) if f.alternate() => write!(f, "; {step}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Address(error) => error.source(),
+            Self::Channel(error) => error.source(),
+            Self::Content(error) => Some(error),
+            Self::Credential(_) | Self::Server(_) | Self::Timeout(_) => None,
+        }
+    }
+}
+
+impl From<AddressError> for Error {
+    fn from(error: AddressError) -> Self {
+        Self::Address(error)
+    }
+}
+
+impl From<ChannelError> for Error {
+    fn from(error: ChannelError) -> Self {
+        Self::Channel(error)
     }
 }
 
@@ -140,5 +299,24 @@ impl From<ClientFailure> for Error {
             | ClientFailure::Refused { .. }
             | ClientFailure::Protocol { .. }) => Self::Server(failure),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_long_form_says_what_to_do() {
+        let error = Error::from(ChannelError::SpeaksClear {
+            host: "smtp.example.com".to_owned(),
+        });
+        let short =
+            "smtp.example.com speaks in clear here: this port expects STARTTLS, not implicit TLS";
+        assert_eq!(error.to_string(), short);
+        assert_eq!(
+            format!("{error:#}"),
+            format!("{short}; use TlsMode::StartTls")
+        );
     }
 }

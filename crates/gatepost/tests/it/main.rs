@@ -17,6 +17,7 @@ mod auth_probes;
 mod bad_input;
 mod broken_parts;
 mod channel;
+mod client_examples;
 mod command;
 mod crash;
 mod delivery;

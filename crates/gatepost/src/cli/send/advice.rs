@@ -70,7 +70,7 @@ fn of_channel(fault: &ChannelError, target: &Target) -> Option<&'static str> {
         ChannelError::Session(ChannelFault::StartTlsNotOffered) => {
             "use the port with --tls implicit (465), or --tls none if you trust every wire between here and the server"
         }
-        ChannelError::Session(_) | ChannelError::Randomness(_) => return None,
+        ChannelError::Session(_) | ChannelError::System { .. } => return None,
     })
 }
 
