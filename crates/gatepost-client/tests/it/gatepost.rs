@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use gatepost_sasl::mechanism::ALL;
 use gatepost_sasl::{
-    Answer as SaslAnswer, Grant, Hash, HmacMd5Contexts, Needs, Question, Refusal, ScramVerifier,
-    Secret, ServerParams, Verdict, Verifier, VerifierKind,
+    Answer as SaslAnswer, Grant, HmacMd5Contexts, Needs, Question, Refusal, ScramVerifier, Secret,
+    ServerParams, Verdict, Verifier, VerifierKind,
 };
 use gatepost_smtp::SessionId;
 use gatepost_smtp::server::{
@@ -220,10 +220,10 @@ fn verdict(question: Question) -> SaslAnswer {
                 Needs::Verifier(VerifierKind::CramMd5) => {
                     Verifier::CramMd5(HmacMd5Contexts::derive(&password))
                 }
-                _ => Verifier::Scram(
-                    ScramVerifier::derive(Hash::Sha256, &password, *b"0123456789abcdef", 4096)
-                        .unwrap(),
+                Needs::Verifier(VerifierKind::Scram(hash)) => Verifier::Scram(
+                    ScramVerifier::derive(hash, &password, *b"0123456789abcdef", 4096).unwrap(),
                 ),
+                other => panic!("{other:?} is nothing stored"),
             };
             SaslAnswer::Verifier {
                 verifier,

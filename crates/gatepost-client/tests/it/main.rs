@@ -9,9 +9,11 @@
     )
 )]
 
+mod blocking;
 mod certificates;
 mod derivation;
 mod gatepost;
+mod limits;
 mod peer;
 mod protection;
 mod rogue;

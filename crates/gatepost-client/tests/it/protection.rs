@@ -8,6 +8,8 @@ use gatepost_client::{
     InitialResponsePolicy, MechanismChoice, Timeouts, TlsMode,
 };
 
+use gatepost_client::mechanism::SCRAM_SHA_256;
+
 use crate::certificates::Authority;
 use crate::peer::{Act, At, Heard, Peer, faultless};
 
@@ -269,6 +271,83 @@ async fn tls_on_demand() {
             "{heard:?}"
         );
     }
+}
+
+/// T-17: a floor holds whatever is offered, and nothing is sent below it.
+#[tokio::test]
+async fn t_17_no_mechanism_below_the_floor() {
+    let authority = Authority::new();
+    let lists = [
+        "PLAIN LOGIN",
+        "PLAIN",
+        "LOGIN CRAM-MD5",
+        "CRAM-MD5",
+        "",
+        "XOAUTH2 NTLM",
+    ];
+    for list in lists {
+        let script = move |at, line: &str| match at {
+            At::Hello => Act::Say(format!("250-peer\r\n250 AUTH {list}\r\n").into_bytes()),
+            _ => faultless(at, line),
+        };
+        let peer = Peer::start(true, Some(authority.acceptor(&["localhost"])), script).await;
+        let mut client = connector(&peer, TlsMode::Implicit, &authority)
+            .connect()
+            .await
+            .unwrap();
+        let error = client
+            .authenticate(
+                &Credentials::new("user", "secret"),
+                MechanismChoice::AtLeast(&SCRAM_SHA_256),
+            )
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Credential(CredentialFault::NoUsableMechanism { .. })
+            ),
+            "{list}: {error}"
+        );
+        tells_nothing(&peer.heard());
+    }
+}
+
+/// TLS-11: TLS if it is offered, and a bad certificate is no reason to go on without.
+#[tokio::test]
+async fn tls_11_if_offered() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let peer = Peer::start(
+        false,
+        Some(authority.acceptor(&["localhost"])),
+        with_start_tls,
+    )
+    .await;
+    let client = log_in(&connector(&peer, TlsMode::StartTlsIfOffered, &authority))
+        .await
+        .unwrap();
+    assert!(client.tls().is_some() && !peer.heard().clear.contains("AUTH"));
+    let peer = Peer::start(
+        false,
+        Some(stranger.acceptor(&["localhost"])),
+        with_start_tls,
+    )
+    .await;
+    let error = log_in(&connector(&peer, TlsMode::StartTlsIfOffered, &authority))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::Channel(ChannelError::Tls { .. })),
+        "{error}"
+    );
+    tells_nothing(&peer.heard());
+    // Taken away: no password goes out, whatever is allowed.
+    let peer = Peer::start(false, None, faultless).await;
+    let trusting =
+        connector(&peer, TlsMode::StartTlsIfOffered, &authority).allow_clear_password(true);
+    let error = log_in(&trusting).await.unwrap_err();
+    assert!(matches!(error, Error::Credential(_)), "{error}");
+    tells_nothing(&peer.heard());
 }
 
 /// LS-36 over a socket: the prompt that never comes.

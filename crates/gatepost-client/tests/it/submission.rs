@@ -1,8 +1,10 @@
 //! Messages that arrive.
 
-use gatepost_client::mechanism::{ALL, CRAM_MD5, PLAIN, SCRAM_SHA_256};
+use gatepost_client::mechanism::{ALL, CRAM_MD5, PLAIN, SCRAM_SHA_512};
+use std::sync::{Arc, Mutex};
+
 use gatepost_client::{
-    Address, Client, Connector, ContentMeter, Credentials, Envelope, Error, Mechanism,
+    Address, Chunking, Client, Connector, ContentMeter, Credentials, Envelope, Error, Mechanism,
     MechanismChoice, TlsMode,
 };
 use gatepost_smtp::server::TlsPolicy;
@@ -92,7 +94,7 @@ async fn the_strongest_and_the_wrong_password() {
         MechanismChoice::Strongest,
     )
     .await;
-    assert_eq!(mechanism, &SCRAM_SHA_256);
+    assert_eq!(mechanism, &SCRAM_SHA_512);
     assert_eq!(client.tls().unwrap().version, "TLSv1.3");
     assert!(
         client.tls().unwrap().cipher.starts_with("TLS_"),
@@ -225,6 +227,46 @@ async fn a_large_message_streams() {
         .replace("\r\n", "\n")
         .replace('\n', "\r\n");
     assert!(taken == with_crlf.as_bytes());
+}
+
+/// BDAT-04 and BDAT-01 from the client's side: by chunks a message arrives as it does by DATA, be it small, large, full of dots or empty.
+#[tokio::test]
+async fn bdat_04_by_chunks() {
+    let authority = Authority::new();
+    let server = Server::start(TlsPolicy::Implicit, authority.acceptor(&["localhost"])).await;
+    let seen = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&seen);
+    let connector = Connector::new("localhost", server.port, TlsMode::Implicit)
+        .roots(authority.roots())
+        .chunking(Chunking::Preferred)
+        .watch(move |one| told.lock().unwrap().push_str(&format!("{one:?}\n")));
+    let mut client = connector.connect().await.unwrap();
+    let credentials = Credentials::new(USER, PASSWORD);
+    client
+        .authenticate(&credentials, MechanismChoice::Only(&PLAIN))
+        .await
+        .unwrap();
+    let long = format!("Subject: x\n\n{}", "..line\n.\n".repeat(40_000));
+    for content in ["Subject: x\n\n.\n.dot", "Subject: x\r\n\r\n", &long] {
+        let report = client
+            .send(&envelope(content.as_bytes()), content.as_bytes())
+            .await
+            .unwrap();
+        assert!(report.recipients[0].is_ok(), "{report:?}");
+        let taken = server.taken().pop().unwrap().content;
+        let arrives = content.replace("\r\n", "\n").replace('\n', "\r\n");
+        let arrives = arrives.trim_end_matches("\r\n");
+        let taken = String::from_utf8(taken).unwrap();
+        assert!(
+            taken.trim_end_matches("\r\n") == arrives,
+            "{} octets",
+            content.len()
+        );
+    }
+    client.quit().await;
+    let seen = seen.lock().unwrap();
+    assert!(!seen.contains("DATA") && !seen.contains("..line"), "{seen}");
+    assert!(seen.contains("SentContent("), "{seen}");
 }
 
 /// A source that fails leaves nothing at the server, and no connection that could finish the message by accident.

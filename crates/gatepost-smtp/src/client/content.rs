@@ -225,7 +225,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing that comes in can end the data early, and SIZE= is exact (SIZE-02).
+        /// T-35: nothing that comes in can end the data early, and SIZE= is exact (SIZE-02).
         #[test]
         fn the_only_end_of_data_is_ours(content in prop::collection::vec(prop::sample::select(b"\r\n.\0ab\xe9".to_vec()), 0..60)) {
             let wire = encoded(&[&content]);
