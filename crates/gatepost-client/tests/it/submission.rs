@@ -234,12 +234,12 @@ async fn a_large_message_streams() {
 async fn bdat_04_by_chunks() {
     let authority = Authority::new();
     let server = Server::start(TlsPolicy::Implicit, authority.acceptor(&["localhost"])).await;
-    let seen = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&seen);
     let connector = Connector::new("localhost", server.port, TlsMode::Implicit)
         .roots(authority.roots())
         .chunking(Chunking::Preferred)
-        .watch(move |one| told.lock().unwrap().push_str(&format!("{one:?}\n")));
+        .watch(move |one| told.lock().unwrap().push(format!("{one:?}")));
     let mut client = connector.connect().await.unwrap();
     let credentials = Credentials::new(USER, PASSWORD);
     client
@@ -264,7 +264,7 @@ async fn bdat_04_by_chunks() {
         );
     }
     client.quit().await;
-    let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap().join("\n");
     assert!(!seen.contains("DATA") && !seen.contains("..line"), "{seen}");
     assert!(seen.contains("SentContent("), "{seen}");
 }
