@@ -68,6 +68,37 @@ impl HmacMd5Contexts {
         bytes
     }
 
+    /// Reads the value that Dovecot keeps behind `{CRAM-MD5}`: outer, then inner context in hexadecimal.
+    pub fn parse_dovecot(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        if digits.len() != 2 * bytes.len() {
+            return None;
+        }
+        let digit = |octet: u8| char::from(octet).to_digit(16);
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let [high, low] = *pair else { return None };
+            *byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
+        }
+        bytes.rotate_left(16);
+        Some(Self::from_bytes(&bytes))
+    }
+
+    /// Writes what [`parse_dovecot`](Self::parse_dovecot) reads, with `{CRAM-MD5}` before it. Password-equivalent.
+    pub fn to_dovecot(&self) -> Zeroizing<String> {
+        use std::fmt::Write as _;
+        let mut bytes = self.to_bytes();
+        bytes.rotate_left(16);
+        // Its final size from the start: growing would leave copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(80));
+        text.push_str("{CRAM-MD5}");
+        for byte in bytes.iter() {
+            // Writing to a text cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
     /// HMAC-MD5 of `message` under the key.
     pub fn mac(&self, message: &[u8]) -> [u8; 16] {
         finish(&self.outer, &finish(&self.inner, message))
@@ -179,6 +210,31 @@ mod tests {
         ] {
             let bytes = HmacMd5Contexts::derive(&Secret::new(password)).to_bytes();
             assert_eq!(bytes[..], unhex(&format!("{inner}{outer}")), "{password}");
+        }
+    }
+
+    // CRAM-06: the second value is in Dovecot's test suite for the password "test".
+    #[test]
+    fn what_dovecot_keeps_is_read_and_written() {
+        for (password, kept) in [
+            (
+                "tanstaaftanstaaf",
+                "d06d4e1b26fccaa4b0b61801132340a354b21152711fb604ca3e035e7015116b",
+            ),
+            (
+                "test",
+                "e02d374fde0dc75a17a557039a3a5338c7743304777dccd376f332bee68d2cf6",
+            ),
+        ] {
+            let contexts = HmacMd5Contexts::parse_dovecot(kept).unwrap();
+            let derived = HmacMd5Contexts::derive(&Secret::new(password));
+            assert_eq!(contexts.to_bytes(), derived.to_bytes());
+            assert_eq!(*contexts.to_dovecot(), format!("{{CRAM-MD5}}{kept}"));
+            let upper = HmacMd5Contexts::parse_dovecot(&kept.to_uppercase()).unwrap();
+            assert_eq!(upper.to_bytes(), derived.to_bytes());
+            for wrong in [&kept[1..], &kept[2..], &format!("{}g0", &kept[2..]), ""] {
+                assert!(HmacMd5Contexts::parse_dovecot(wrong).is_none(), "{wrong}");
+            }
         }
     }
 
