@@ -48,6 +48,8 @@ pub(super) struct Source<'a> {
 pub(super) struct Submission {
     identity: Identity,
     account: Option<AccountFacts>,
+    /// Whether the account that proved itself may do anything; it can be another than the one it acts for.
+    login_enabled: bool,
     reverse_path: ReversePath,
     params: MailParams,
     grants: RelayGrants,
@@ -67,7 +69,9 @@ impl Submission {
         params: MailParams,
         missing_from: MissingFrom,
     ) -> Result<Self, Decision> {
+        let enabled = |name| services.accounts.facts(name).is_some_and(|it| it.enabled);
         let submission = Self {
+            login_enabled: enabled(identity.login()),
             account: services.accounts.facts(identity.acts_as()),
             identity,
             reverse_path,
@@ -238,7 +242,8 @@ impl Submission {
         Actor {
             identity: &self.identity,
             addresses,
-            enabled: self.account.as_ref().is_some_and(|account| account.enabled),
+            enabled: self.login_enabled
+                && self.account.as_ref().is_some_and(|account| account.enabled),
         }
     }
 

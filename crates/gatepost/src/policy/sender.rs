@@ -26,8 +26,14 @@ pub enum MissingFrom {
     Add,
 }
 
-/// May the account use this reverse-path?
+/// May the account use this reverse-path? One that was switched off during the session may use none.
 pub fn check_reverse_path(actor: &Actor<'_>, path: &ReversePath) -> Result<(), Decision> {
+    if !actor.enabled {
+        return Err(
+            Decision::new(Refusal::AccountDisabled, Reason::AccountDisabled)
+                .with("account", actor.identity.acts_as()),
+        );
+    }
     match path.address() {
         None => Ok(()),
         Some(address) if actor.owns(address.local(), address.domain()) => Ok(()),

@@ -276,3 +276,41 @@ async fn draining_has_an_end() {
     assert_eq!(busy.rest().await, "");
     assert_eq!(server.log.lines_with("event=stopped cut_off=1").len(), 1);
 }
+
+/// An account that is switched off or removed sends nothing more, also in sessions that are open; what it sent before is kept.
+#[tokio::test]
+async fn an_open_session_ends_with_its_account() {
+    let server = Server::start().await;
+    let mut talk = server.talk_authenticated().await;
+    submit(&mut talk).await;
+    let store = server.store.clone();
+    let change = |change: fn(&gatepost::store::Store)| {
+        let store = store.clone();
+        tokio::task::spawn_blocking(move || change(&store))
+    };
+    change(|store| {
+        store.set_enabled("dev@localhost", false).unwrap();
+    })
+    .await
+    .unwrap();
+    let refused = talk.ask("MAIL FROM:<dev@localhost>", "5").await;
+    assert!(refused.to_lowercase().contains("disabled"), "{refused}");
+    let mut again = server.talk_legacy().await;
+    again.ask("EHLO client.example", "250 ").await;
+    // The password was seen right a moment ago, and remembered.
+    again.ask(AUTH_PLAIN, "5").await;
+
+    change(|store| {
+        store.set_enabled("dev@localhost", true).unwrap();
+    })
+    .await
+    .unwrap();
+    submit(&mut talk).await;
+    change(|store| {
+        store.remove_account("dev@localhost").unwrap();
+    })
+    .await
+    .unwrap();
+    talk.ask("MAIL FROM:<dev@localhost>", "5").await;
+    assert_eq!(server.queued().await, 2);
+}

@@ -43,7 +43,7 @@ pub(crate) struct Server {
     /// The token of their API.
     pub(crate) token: Option<String>,
     pub(crate) queue: Queue,
-    store: Store,
+    pub(crate) store: Store,
     pub(crate) directory: TempDir,
     pub(crate) log: Log,
     stop: Option<oneshot::Sender<()>>,
