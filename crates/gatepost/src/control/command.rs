@@ -3,16 +3,13 @@
 //! A [`Command`] and its [`Done`] are what crosses the control socket, one JSON object each. Passwords cross it in
 //! clear: it is a file of mode 0600 between processes of one user. They never appear in debug output.
 
-use std::fmt;
-
-use gatepost_sasl::Secret;
-use gatepost_smtp::path::Address;
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::account::{AccountView, ImportReport, WireKind};
+use super::portable::{Entry, PortableAccount};
+use super::wire_secret::WirePassword;
 use crate::observe::Observer;
-use crate::observe::event::AccountChanged;
-use crate::store::{Account, CredentialKind, NewPassword, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// What may be asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,69 +37,57 @@ pub enum Command {
     },
     /// List all accounts.
     AccountList {},
+    /// Show one account.
+    AccountShow {
+        /// Its name.
+        name: String,
+    },
+    /// Switch an account on or off.
+    AccountEnable {
+        /// Its name.
+        name: String,
+        /// On or off.
+        enabled: bool,
+    },
+    /// Remove an account.
+    AccountRemove {
+        /// Its name.
+        name: String,
+    },
+    /// Add accounts from elsewhere: all or none.
+    AccountImport {
+        /// The accounts and where they stand in the file.
+        entries: Vec<Entry>,
+        /// Leave out what cannot be added, and add the rest.
+        skip_bad: bool,
+        /// Say what would come of it, and change nothing.
+        dry_run: bool,
+    },
+    /// Give out all accounts.
+    AccountExport {
+        /// With what is kept of their passwords.
+        secrets: bool,
+    },
 }
 
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "done", rename_all = "kebab-case")]
 pub enum Done {
-    /// The account was changed, or added; as it is now.
+    /// The account was changed, added or shown, as it is now; or removed, as it was.
     Account(AccountView),
     /// All accounts by name.
     Accounts {
         /// The accounts.
         accounts: Vec<AccountView>,
     },
-}
-
-/// An account as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountView {
-    /// Its name.
-    pub name: String,
-    /// The addresses it may send as.
-    pub addresses: Vec<String>,
-    /// Whether it may do anything.
-    pub enabled: bool,
-    /// Its credentials.
-    pub credentials: Vec<CredentialView>,
-}
-
-/// A credential as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CredentialView {
-    /// Its name within the account.
-    pub label: String,
-    /// Where it may be used.
-    pub kind: WireKind,
-}
-
-/// A credential's kind on the socket and in output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WireKind {
-    /// [`CredentialKind::Password`].
-    Password,
-    /// [`CredentialKind::Legacy`].
-    Legacy,
-}
-
-/// A password on its way over the socket. Wiped when dropped, hidden in debug output.
-#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(transparent)]
-pub struct WirePassword(String);
-
-impl WirePassword {
-    /// Takes a password.
-    pub fn new(password: &str) -> Self {
-        Self(password.to_owned())
-    }
-}
-
-impl fmt::Debug for WirePassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WirePassword(..)")
-    }
+    /// What came of an import.
+    Imported(ImportReport),
+    /// All accounts by name, as an import takes them.
+    Exported {
+        /// The accounts.
+        accounts: Vec<PortableAccount>,
+    },
 }
 
 /// Why a command was not done: what, where and what next.
@@ -129,6 +114,10 @@ impl Control {
         Self { store, observer }
     }
 
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The observer, for what happens on the way to a command.
     pub(super) fn observer(&self) -> &Observer {
         &self.observer
@@ -142,82 +131,22 @@ impl Control {
                 addresses,
                 password,
                 kind,
-            } => {
-                let addresses = addresses
-                    .iter()
-                    .map(|text| parse_address(text))
-                    .collect::<Result<Vec<_>, _>>()?;
-                let account =
-                    self.store
-                        .add_account(&name, &addresses, &[new_password(&password, kind)])?;
-                self.changed(&account, "added", by);
-                Ok(Done::Account(AccountView::of(&account)))
-            }
+            } => self.add_account(&name, &addresses, &password, kind, by),
             Command::AccountPassword {
                 name,
                 password,
                 kind,
-            } => {
-                let account = self
-                    .store
-                    .set_password(&name, new_password(&password, kind))?;
-                self.changed(&account, "password-set", by);
-                Ok(Done::Account(AccountView::of(&account)))
-            }
-            Command::AccountList {} => {
-                let accounts = self
-                    .store
-                    .accounts()
-                    .iter()
-                    .map(|account| AccountView::of(account))
-                    .collect();
-                Ok(Done::Accounts { accounts })
-            }
-        }
-    }
-
-    fn changed(&self, account: &Account, act: &'static str, by: &'static str) {
-        self.observer.emit(AccountChanged {
-            account: account.name.clone(),
-            act,
-            by,
-        });
-    }
-}
-
-fn new_password(password: &WirePassword, kind: WireKind) -> NewPassword {
-    let kind = match kind {
-        WireKind::Password => CredentialKind::Password,
-        WireKind::Legacy => CredentialKind::Legacy,
-    };
-    NewPassword {
-        kind,
-        password: Secret::new(password.0.as_bytes()),
-    }
-}
-
-fn parse_address(text: &str) -> Result<Address, Failure> {
-    Address::parse(text).map_err(|fault| {
-        Failure(format!(
-            "{text:?} cannot be an address of an account: {fault}; write it like user@example.com"
-        ))
-    })
-}
-
-impl AccountView {
-    fn of(account: &Account) -> Self {
-        let credentials = account.credentials.iter().map(|credential| CredentialView {
-            label: credential.label.clone(),
-            kind: match credential.kind {
-                CredentialKind::Password => WireKind::Password,
-                CredentialKind::Legacy => WireKind::Legacy,
-            },
-        });
-        Self {
-            name: account.name.clone(),
-            addresses: account.addresses.iter().map(ToString::to_string).collect(),
-            enabled: account.enabled,
-            credentials: credentials.collect(),
+            } => self.set_password(&name, &password, kind, by),
+            Command::AccountList {} => Ok(self.list_accounts()),
+            Command::AccountShow { name } => self.show_account(&name),
+            Command::AccountEnable { name, enabled } => self.enable_account(&name, enabled, by),
+            Command::AccountRemove { name } => self.remove_account(&name, by),
+            Command::AccountImport {
+                entries,
+                skip_bad,
+                dry_run,
+            } => self.import_accounts(entries, skip_bad, dry_run, by),
+            Command::AccountExport { secrets } => self.export_accounts(secrets),
         }
     }
 }

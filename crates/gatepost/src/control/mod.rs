@@ -1,10 +1,13 @@
 //! What commands and pages may see and do, and nothing else.
 //!
-//! [`command`] names what may be asked and does it; [`socket`] carries it from a command line to the running server;
+//! [`command`] names what may be asked and has it done ([`account`]); [`socket`] carries it from a command line to the running server;
 //! [`snapshot`] and [`messages`] hold what the pages show. Whoever needs a new act or view adds it here, so that command line, pages
 //! and socket cannot differ.
 
+pub mod account;
 pub mod command;
 pub mod messages;
+pub mod portable;
 pub mod snapshot;
 pub mod socket;
+pub mod wire_secret;

@@ -27,12 +27,14 @@ use crate::observe::event::Fault;
 use crate::observe::reason::Reason;
 
 const NAME: &str = "control.sock";
-/// Octets of one line in either direction towards the server.
-const MAX_LINE: u64 = 64 * 1024;
+/// Octets of one line towards the server: an import of some 20,000 accounts.
+const MAX_LINE: usize = 16 * 1024 * 1024;
 /// How long a client may take over a line.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a command may take: several password hashes on a busy machine.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// How much longer for each account of an import: as many hashes.
+const ANSWER_WAIT_PER_ENTRY: Duration = Duration::from_millis(500);
 
 /// One line back.
 #[derive(Debug, Serialize, Deserialize)]
@@ -140,7 +142,7 @@ async fn answer_lines(stream: UnixStream, control: Control) -> io::Result<()> {
     let mut reader = tokio::io::BufReader::new(reader);
     loop {
         let mut line = zeroize::Zeroizing::new(Vec::new());
-        let mut bounded = (&mut reader).take(MAX_LINE);
+        let mut bounded = (&mut reader).take(MAX_LINE as u64);
         time::timeout(PATIENCE, bounded.read_until(b'\n', &mut line)).await??;
         if line.last() != Some(&b'\n') {
             return Ok(());
@@ -204,10 +206,20 @@ pub fn ask(
 }
 
 fn exchange(mut stream: &BlockingStream, command: &Command) -> io::Result<Reply> {
-    stream.set_read_timeout(Some(ANSWER_WAIT))?;
+    let entries = match command {
+        Command::AccountImport { entries, .. } => u32::try_from(entries.len()).unwrap_or(u32::MAX),
+        _ => 0,
+    };
+    let wait = ANSWER_WAIT.saturating_add(ANSWER_WAIT_PER_ENTRY.saturating_mul(entries));
+    stream.set_read_timeout(Some(wait))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = zeroize::Zeroizing::new(serde_json::to_vec(command)?);
     line.push(b'\n');
+    if line.len() > MAX_LINE {
+        return Err(io::Error::other(
+            "this is more than a server takes at once: split the file, or stop the server for it",
+        ));
+    }
     stream.write_all(&line)?;
     let mut reply = Vec::new();
     BufReader::new(stream).read_until(b'\n', &mut reply)?;

@@ -16,6 +16,7 @@ mod ability;
 pub mod account;
 mod error;
 pub mod foreign_hash;
+pub mod import;
 pub mod name;
 pub mod password_check;
 pub mod password_hash;
@@ -38,6 +39,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use ability::Ability;
 pub use account::{Account, AccountId, Credential, CredentialId, CredentialKind};
 pub use error::StoreError;
+pub use import::{NewAccount, NewCredential, Proof};
 pub use name::LookupName;
 pub use seal::{Purpose, SealKey};
 pub use verifiers::{Costs, ScramHashes};
@@ -103,6 +105,7 @@ impl Store {
             return Err(StoreError::SealKeyForeign { database: path });
         }
         rows::delete_other_scram(&db, costs.scram).map_err(failed)?;
+        rows::refresh_lookups(&mut db, &path)?;
         let accounts = rows::load_all(&db, &path)?;
         let mut view = View::default();
         for account in accounts {
@@ -219,7 +222,7 @@ impl Store {
     /// Gives an account a password of one kind; the account's former credential of that kind is gone. Blocks like
     /// [`Self::add_account`].
     pub fn set_password(&self, name: &str, new: NewPassword) -> Result<Arc<Account>, StoreError> {
-        let account = self.existing(name)?;
+        let account = self.existing_account(name)?;
         let verifiers = self.derive(&[new])?;
         self.change(&account.lookup, |db, seal| {
             verifiers.iter().try_for_each(|(kind, verifiers)| {
@@ -232,7 +235,7 @@ impl Store {
 
     /// Switches an account on or off.
     pub fn set_enabled(&self, name: &str, enabled: bool) -> Result<Arc<Account>, StoreError> {
-        let account = self.existing(name)?;
+        let account = self.existing_account(name)?;
         self.change(&account.lookup, |db, _| {
             rows::set_enabled(db, account.id, enabled)
         })
@@ -266,7 +269,7 @@ impl Store {
 
     /// Removes an account with its credentials. What it submitted before stays in the queue.
     pub fn remove_account(&self, name: &str) -> Result<Arc<Account>, StoreError> {
-        let account = self.existing(name)?;
+        let account = self.existing_account(name)?;
         let inner = &*self.inner;
         let mut db = self.database();
         let failed = |source| StoreError::database(&inner.path, source);
@@ -281,14 +284,31 @@ impl Store {
 
     /// Lets one account act for another (authorization identity, RFC 4422 §3.4.1).
     pub fn grant_acts_as(&self, name: &str, target: &str) -> Result<Arc<Account>, StoreError> {
-        let account = self.existing(name)?;
-        let target = self.existing(target)?;
+        let account = self.existing_account(name)?;
+        let target = self.existing_account(target)?;
         self.change(&account.lookup, |db, _| {
             rows::insert_acts_as(db, account.id, target.id)
         })
     }
 
-    fn existing(&self, name: &str) -> Result<Arc<Account>, StoreError> {
+    /// The names of these accounts, sorted.
+    pub fn names(&self, ids: &[AccountId]) -> Vec<String> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let view = self.view();
+        let mut names: Vec<_> = view
+            .accounts
+            .values()
+            .filter(|account| ids.contains(&account.id))
+            .map(|account| account.name.clone())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The account of a name in any spelling, or why there is none.
+    pub fn existing_account(&self, name: &str) -> Result<Arc<Account>, StoreError> {
         self.account(&LookupName::prepare(name))
             .ok_or_else(|| StoreError::NoSuchAccount {
                 name: name.to_owned(),

@@ -1,7 +1,8 @@
 //! How account names are compared.
 //!
 //! Two names are the same account when their prepared forms are equal: SASLprep (RFC 4013; which folds width and
-//! compatibility forms), then Unicode lower case. Names outside SASLprep, such as those with spaces or emoji that LOGIN
+//! compatibility forms), then Unicode lower case, and the domain of an address by IDNA, so that `müller@bücher.example` is the
+//! same account when a program writes `xn--bcher-kva.example`. Names outside SASLprep, such as those with spaces or emoji that LOGIN
 //! and CRAM-MD5 users have, are only lower-cased (PREP-05). Preparing never fails, so that an unknown or odd name takes
 //! the same path as a known one.
 
@@ -22,7 +23,14 @@ impl LookupName {
             return Self(name.to_ascii_lowercase());
         }
         let prepared = prep::saslprep_query(name).unwrap_or_else(|_| name.to_owned());
-        Self(prepared.to_lowercase())
+        let lower = prepared.to_lowercase();
+        let Some((local, domain)) = lower.rsplit_once('@') else {
+            return Self(lower);
+        };
+        match idna::domain_to_ascii(domain) {
+            Ok(domain) if !domain.is_empty() => Self(format!("{local}@{domain}")),
+            _ => Self(lower),
+        }
     }
 
     /// The prepared text.
@@ -44,6 +52,7 @@ pub(super) fn acceptable(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    // PREP-05.
     #[test]
     fn spellings_of_one_name_are_one_account() {
         for (one, other) in [
@@ -54,6 +63,15 @@ mod tests {
             ("Müller", "MÜLLER"),
             ("Mu\u{308}ller", "müller"),
             ("John Q Public", "john q public"),
+            ("fred@B\u{fc}cher.example", "fred@XN--bcher-kva.example"),
+            (
+                "m\u{fc}ller@b\u{fc}cher.example",
+                "M\u{dc}LLER@xn--bcher-kva.example",
+            ),
+            (
+                "fred@bu\u{308}cher\u{3002}example",
+                "fred@b\u{fc}cher.example",
+            ),
         ] {
             assert_eq!(
                 LookupName::prepare(one),
@@ -67,6 +85,9 @@ mod tests {
     #[test]
     fn a_name_outside_saslprep_is_still_a_name() {
         assert_eq!(LookupName::prepare("🦊Fox").as_str(), "🦊fox");
+        // Nor is a domain that IDNA does not know.
+        let odd = LookupName::prepare("fred@\u{fc}\u{200b}_ .example");
+        assert_eq!(odd, LookupName::prepare("FRED@\u{dc}\u{200b}_ .example"));
     }
 
     #[test]

@@ -73,6 +73,44 @@ pub(super) fn sealed_with(db: &Connection, check: &[u8]) -> rusqlite::Result<boo
     )
 }
 
+/// Brings the forms that names are compared in up to date, should this version prepare them otherwise.
+pub(super) fn refresh_lookups(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::database(path, source);
+    let names = |db: &Connection| -> rusqlite::Result<Vec<(i64, String, String)>> {
+        db.prepare("SELECT id, name, lookup FROM account")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect()
+    };
+    let names = names(db).map_err(failed)?;
+    let stale: Vec<_> = names
+        .iter()
+        .map(|(id, name, lookup)| (id, name, lookup, LookupName::prepare(name)))
+        .filter(|(_, _, lookup, prepared)| prepared.as_str() != lookup.as_str())
+        .collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let transaction = db.transaction().map_err(failed)?;
+    for (id, name, _, prepared) in stale {
+        let same = names
+            .iter()
+            .find(|(other, spelling, _)| other != id && LookupName::prepare(spelling) == prepared);
+        if let Some((_, other, _)) = same {
+            return Err(StoreError::SameName {
+                one: name.clone(),
+                other: other.clone(),
+            });
+        }
+        transaction
+            .execute(
+                "UPDATE account SET lookup = ?2 WHERE id = ?1",
+                params![id, prepared.as_str()],
+            )
+            .map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
 pub(super) fn load_all(db: &Connection, path: &Path) -> Result<Vec<Account>, StoreError> {
     let failed = |source| StoreError::database(path, source);
     let lookups = || -> rusqlite::Result<Vec<String>> {
@@ -343,6 +381,21 @@ pub(super) fn set_enabled(
 
 pub(super) fn delete_account(db: &Connection, account: AccountId) -> Result<(), RowError> {
     db.execute("DELETE FROM account WHERE id = ?1", [account.number()])?;
+    Ok(())
+}
+
+/// As [`insert_acts_as`], by names; does nothing when one of them does not exist.
+pub(super) fn insert_acts_as_names(
+    db: &Connection,
+    account: &LookupName,
+    target: &LookupName,
+) -> Result<(), RowError> {
+    db.execute(
+        "INSERT INTO acts_as (account, target)
+         SELECT one.id, other.id FROM account AS one, account AS other WHERE one.lookup = ?1 AND other.lookup = ?2
+         ON CONFLICT DO NOTHING",
+        [account.as_str(), target.as_str()],
+    )?;
     Ok(())
 }
 

@@ -151,6 +151,11 @@ fn scram_keys(hash: Hash, password: &Secret, iterations: u32) -> Result<ScramVer
         .map_err(|_| StoreError::Crypto("SCRAM iterations out of range"))
 }
 
+/// Whether a new password can be used.
+pub(super) fn check_usable(password: &Secret) -> Result<(), StoreError> {
+    prepare(password).map(|_| ())
+}
+
 /// The form to hash: SASLprep of a stored string, or the octets as they are where SASLprep refuses (PREP-04).
 fn prepare(password: &Secret) -> Result<(Prepared, Secret), StoreError> {
     let octets = password.expose();

@@ -80,6 +80,38 @@ async fn the_database_of_the_first_version_is_read_and_nobody_notices() {
     assert!(wins(&house, tls(), login).await);
 }
 
+/// PREP-05: the first version did not prepare the domain of a name by IDNA.
+#[tokio::test]
+async fn prep_05_names_are_found_by_the_spelling_of_this_version() {
+    let directory = first_version();
+    let rename = |to: &str| {
+        let db = rusqlite::Connection::open(directory.path().join("accounts.db")).unwrap();
+        db.execute(
+            "UPDATE account SET name = ?1, lookup = ?1 WHERE id = 1",
+            [to],
+        )
+        .unwrap();
+    };
+    rename("fred@b\u{fc}cher.example");
+    let house = House::open(Arc::clone(&directory));
+    for name in ["fred@b\u{fc}cher.example", "FRED@xn--bcher-kva.example"] {
+        let login = Login::new("PLAIN", name, "flintstone");
+        assert!(wins(&house, tls(), login).await, "{name}");
+    }
+    drop(house);
+    {
+        let db = rusqlite::Connection::open(directory.path().join("accounts.db")).unwrap();
+        let other = "fred@b\u{fc}cher.example";
+        db.execute(
+            "UPDATE account SET name = ?1, lookup = 'x' WHERE id = 2",
+            [other],
+        )
+        .unwrap();
+    }
+    let refused = Store::open(directory.path(), CHEAP).unwrap_err();
+    assert!(refused.to_string().contains("two spellings"), "{refused}");
+}
+
 /// SCR-19, CAP-08: SCRAM-SHA-256 was enough for these accounts; a client that now saw a stronger name would choose it and fail.
 #[tokio::test]
 async fn scr_19_a_hash_is_offered_when_it_leads_nobody_astray() {

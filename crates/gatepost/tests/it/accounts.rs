@@ -9,8 +9,10 @@ use std::process::{Command as Process, Output, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use gatepost::control::command::{Command, Control, Done, WireKind, WirePassword};
+use gatepost::control::account::WireKind;
+use gatepost::control::command::{Command, Control, Done};
 use gatepost::control::socket::{self, ControlSocket};
+use gatepost::control::wire_secret::WirePassword;
 use gatepost::observe::Observer;
 use gatepost::store::CredentialKind::{Legacy, Password};
 use gatepost::store::{LookupName, Store, StoreError};
@@ -302,7 +304,7 @@ fn serve() -> Server {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
@@ -350,7 +352,7 @@ async fn lines_that_are_no_command_are_answered_or_cut_off() {
         stream.read_to_string(&mut answered).unwrap();
         let mut stream = UnixStream::connect(&path).unwrap();
         // The server may hang up while this is still being written.
-        let _ = stream.write_all(&vec![b'x'; 100 * 1024]);
+        let _ = stream.write_all(&vec![b'x'; 17 * 1024 * 1024]);
         let mut cut_off = Vec::new();
         let _ = stream.read_to_end(&mut cut_off);
         (answered, cut_off)
@@ -389,7 +391,7 @@ async fn a_socket_left_behind_is_replaced_and_one_that_ends_is_removed() {
 // ---- commands
 
 /// A configuration for a data directory.
-fn configuration(data: &Path) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn configuration(data: &Path) -> (tempfile::TempDir, PathBuf) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("gatepost.toml");
     let text = format!(
@@ -400,7 +402,7 @@ fn configuration(data: &Path) -> (tempfile::TempDir, PathBuf) {
     (place, file)
 }
 
-fn account(file: &Path, arguments: &[&str], stdin: &str) -> Output {
+pub(crate) fn account(file: &Path, arguments: &[&str], stdin: &str) -> Output {
     let mut child = Process::new(env!("CARGO_BIN_EXE_gatepost"))
         .arg("account")
         .args(arguments)
@@ -420,7 +422,7 @@ fn account(file: &Path, arguments: &[&str], stdin: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn texts(output: &Output) -> (Option<i32>, String, String) {
+pub(crate) fn texts(output: &Output) -> (Option<i32>, String, String) {
     let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
     (
         output.status.code(),
@@ -498,8 +500,16 @@ async fn account_commands_go_through_a_server_that_runs() {
     .await;
     assert_eq!(added.0, Some(0), "{}", added.2);
     let listed: serde_json::Value = serde_json::from_str(&listed.1).unwrap();
-    let credentials = serde_json::json!([{ "label": "legacy", "kind": "legacy" }]);
-    let fax = serde_json::json!({ "name": "fax", "addresses": ["fax@example.com"], "enabled": true, "credentials": credentials });
+    let verifiers = [
+        "ARGON2ID",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-512",
+        "CRAM-MD5",
+    ];
+    let credentials =
+        serde_json::json!([{ "label": "legacy", "kind": "legacy", "verifiers": verifiers }]);
+    let fax = serde_json::json!({ "name": "fax", "addresses": ["fax@example.com"], "enabled": true, "credentials": credentials, "acts_as": [] });
     assert_eq!(listed, serde_json::json!({ "accounts": [fax] }));
     let ended = log_in(
         &server.house.authenticator,
@@ -562,4 +572,92 @@ fn a_second_process_waits_its_turn_and_is_told_who_is_in_the_way() {
         stderr.contains("in use by another gatepost process"),
         "{stderr}"
     );
+}
+
+/// What is shown of an account; what of it changes; each also in JSON.
+#[test]
+fn accounts_are_shown_switched_and_removed() {
+    let data = tempfile::tempdir().unwrap();
+    let (_place, file) = configuration(data.path());
+    let run = |arguments: &[&str]| texts(&account(&file, arguments, "flintstone"));
+    let fred = "fred@example.com";
+    assert_eq!(run(&["add", fred, "--password-stdin"]).0, Some(0));
+    let (code, shown, _) = run(&["show", "FRED@example.com"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        shown,
+        "fred@example.com\n  enabled: yes\n  may send as: fred@example.com\n  \
+         credential password: ARGON2ID, SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-512\n"
+    );
+    let (_, disabled, _) = run(&["disable", fred]);
+    assert!(
+        disabled.starts_with("fred@example.com is disabled:"),
+        "{disabled}"
+    );
+    let (_, json, _) = run(&["show", fred, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["account"]["enabled"], false);
+    let (_, enabled, _) = run(&["enable", fred, "--json"]);
+    let enabled: serde_json::Value = serde_json::from_str(&enabled).unwrap();
+    assert_eq!(enabled["account"]["enabled"], true);
+    let (code, removed, _) = run(&["remove", fred]);
+    assert_eq!(code, Some(0));
+    assert!(removed.contains("stay queued"), "{removed}");
+    for act in ["show", "disable", "enable", "remove"] {
+        let (code, stdout, stderr) = run(&[act, fred]);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{act}");
+        assert!(stderr.contains("account list"), "{act}: {stderr}");
+    }
+}
+
+/// Whoever is removed may no longer be acted as, and a new account of the name is another one.
+#[tokio::test]
+async fn what_is_removed_leaves_nothing_behind() {
+    let house = House::new();
+    house.add("fred", &[(Password, "flintstone")]);
+    house.add("shared", &[(Password, "rock")]);
+    house.store.grant_acts_as("fred", "shared").unwrap();
+    let acting = || Login {
+        authzid: Some("shared"),
+        ..Login::new("PLAIN", "fred", "flintstone")
+    };
+    let home = || from("192.0.2.1", tls());
+    assert!(log_in(&house.authenticator, home(), acting()).await.won());
+    house.store.remove_account("SHARED").unwrap();
+    assert!(!log_in(&house.authenticator, home(), acting()).await.won());
+    house.add("shared", &[(Password, "other")]);
+    assert!(!log_in(&house.authenticator, home(), acting()).await.won());
+    let house = house.restarted();
+    assert!(!log_in(&house.authenticator, home(), acting()).await.won());
+    let former = Login::new("PLAIN", "shared", "rock");
+    assert!(!log_in(&house.authenticator, home(), former).await.won());
+    let there = Login::new("PLAIN", "shared", "other");
+    assert!(log_in(&house.authenticator, home(), there).await.won());
+}
+
+#[test]
+fn a_damaged_database_is_told_by_every_command_and_left_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let (_place, file) = configuration(data.path());
+    assert_eq!(texts(&account(&file, &["add", "fred"], "")).0, Some(0));
+    let database = data.path().join("accounts.db");
+    let mut octets = fs::read(&database).unwrap();
+    // Everything behind the first page, which says that this is a database.
+    octets[4096..].fill(0x5a);
+    fs::write(&database, &octets).unwrap();
+    for arguments in [
+        &["list"] as &[&str],
+        &["show", "fred"],
+        &["export"],
+        &["add", "x"],
+    ] {
+        let (code, stdout, stderr) = texts(&account(&file, arguments, ""));
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(
+            stderr.contains("accounts.db is damaged")
+                && stderr.contains("restore it from the backup"),
+            "{arguments:?}: {stderr}"
+        );
+        assert!(fs::read(&database).unwrap() == octets, "{arguments:?}");
+    }
 }

@@ -21,17 +21,22 @@ fn channel(tls: bool, legacy: bool) -> Channel {
 }
 
 /// What each kind of credential opens, in the order of [`CHANNELS`].
-const FENCE: [(CredentialKind, &str, [bool; 4]); 8] = [
+const FENCE: [(CredentialKind, &str, [bool; 4]); 12] = [
+    (Password, "SCRAM-SHA-512", [true, true, true, true]),
+    (Password, "SCRAM-SHA-1", [true, true, true, true]),
     (Password, "SCRAM-SHA-256", [true, true, true, true]),
     (Password, "PLAIN", [false, true, false, true]),
     (Password, "LOGIN", [false, true, false, true]),
     (Password, "CRAM-MD5", [false, false, false, false]),
+    (Legacy, "SCRAM-SHA-512", [false, false, true, true]),
+    (Legacy, "SCRAM-SHA-1", [false, false, true, true]),
     (Legacy, "SCRAM-SHA-256", [false, false, true, true]),
     (Legacy, "PLAIN", [false, false, true, true]),
     (Legacy, "LOGIN", [false, false, true, true]),
     (Legacy, "CRAM-MD5", [false, false, true, true]),
 ];
 
+/// PLAIN-06, CRAM-07: passwords in clear and CRAM-MD5 are for devices, on the legacy listeners made for them.
 #[tokio::test]
 async fn a_credential_opens_only_its_side_of_the_fence() {
     for (kind, mechanism, opens) in FENCE {

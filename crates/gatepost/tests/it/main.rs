@@ -10,6 +10,7 @@
     )
 )]
 
+mod account_import;
 mod account_verifiers;
 mod accounts;
 mod auth_fence;

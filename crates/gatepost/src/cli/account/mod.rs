@@ -3,6 +3,11 @@
 //! Each command is done by the running server, through its control socket, or here when none runs. A password comes on
 //! standard input or is generated and shown once; it is never an argument, where every local user could read it.
 
+mod csv;
+mod export;
+mod import;
+mod passwd;
+
 use std::io::{IsTerminal as _, Read as _};
 
 use clap::{Args, Subcommand};
@@ -10,8 +15,10 @@ use zeroize::Zeroizing;
 
 use crate::cli::{CommandError, ConfigFile, complain, print};
 use crate::config;
-use crate::control::command::{AccountView, Command, Control, Done, WireKind, WirePassword};
+use crate::control::account::{AccountView, WireKind};
+use crate::control::command::{Command, Control, Done};
 use crate::control::socket;
+use crate::control::wire_secret::WirePassword;
 use crate::observe::Observer;
 use crate::serve;
 use crate::store::Store;
@@ -29,8 +36,31 @@ pub(super) enum Arguments {
     Add(Add),
     /// List accounts
     List(List),
+    /// Show one account
+    Show(Named),
     /// Give an account a new password
     Password(Password),
+    /// Switch an account off: it keeps everything and may do nothing
+    Disable(Named),
+    /// Switch an account on again
+    Enable(Named),
+    /// Remove an account and its credentials
+    Remove(Named),
+    /// Add the accounts of a file: of Dovecot, Apache, a spreadsheet, or from an export
+    Import(import::Import),
+    /// Print all accounts, one line of JSON each
+    Export(export::Export),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// Login name
+    name: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
 }
 
 #[derive(Debug, Args)]
@@ -102,7 +132,81 @@ pub(super) fn run(arguments: Arguments) -> Result<(), CommandError> {
             kind,
         }),
         Arguments::List(List { json, file }) => list(&file, json),
+        Arguments::Show(named) => act(named, |name| Command::AccountShow { name }, details),
+        Arguments::Disable(named) => act(named, switch(false), |account| {
+            format!(
+                "{} is disabled: no login, and no further message from sessions that are open",
+                account.name
+            )
+        }),
+        Arguments::Enable(named) => act(named, switch(true), |account| {
+            format!("{} is enabled", account.name)
+        }),
+        Arguments::Remove(named) => act(
+            named,
+            |name| Command::AccountRemove { name },
+            |account| {
+                format!(
+                    "{} is removed: its open sessions can send nothing more; messages accepted from it before stay queued and are delivered",
+                    account.name
+                )
+            },
+        ),
+        Arguments::Import(import) => import.run(),
+        Arguments::Export(export) => export.run(),
     }
+}
+
+fn switch(enabled: bool) -> impl FnOnce(String) -> Command {
+    move |name| Command::AccountEnable { name, enabled }
+}
+
+/// Does something to one account and tells of it.
+fn act(
+    named: Named,
+    command: impl FnOnce(String) -> Command,
+    tell: impl FnOnce(&AccountView) -> String,
+) -> Result<(), CommandError> {
+    let Done::Account(account) = execute(&named.file, command(named.name))? else {
+        return Err(mismatch());
+    };
+    if named.json {
+        print(&serde_json::json!({ "account": account }).to_string());
+    } else {
+        print(&tell(&account));
+    }
+    Ok(())
+}
+
+/// Everything there is to know of an account, a line each.
+fn details(account: &AccountView) -> String {
+    let listed = |items: &[String], none: &str| match items {
+        [] => none.to_owned(),
+        some => some.join(", "),
+    };
+    let mut lines = vec![
+        account.name.clone(),
+        format!("  enabled: {}", if account.enabled { "yes" } else { "no" }),
+        format!("  may send as: {}", listed(&account.addresses, "nobody")),
+    ];
+    if !account.acts_as.is_empty() {
+        lines.push(format!("  may act for: {}", account.acts_as.join(", ")));
+    }
+    if account.credentials.is_empty() {
+        lines.push("  no credential: `gatepost account password` gives it a password".to_owned());
+    }
+    for credential in &account.credentials {
+        lines.push(format!(
+            "  credential {}{}: {}",
+            credential.label,
+            match credential.kind {
+                WireKind::Password => "",
+                WireKind::Legacy => ", on legacy listeners only",
+            },
+            credential.verifiers.join(", ")
+        ));
+    }
+    lines.join("\n")
 }
 
 fn set(
