@@ -28,7 +28,9 @@ use crate::cli::account::{execute, generate};
 use crate::cli::output::Form;
 use crate::cli::{CommandError, ConfigFile, process};
 use crate::config;
-use crate::control::command::{Command, Done, WireKind, WirePassword};
+use crate::control::account::WireKind;
+use crate::control::command::{Command, Done};
+use crate::control::wire_secret::WirePassword;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
