@@ -2,7 +2,7 @@
 //!
 //! Columns are `name`, and of `address` (several with spaces between them), `password` (in clear) and `hash` (as in a
 //! passwd file) those that are there, in any order. Fields are separated by commas or, as spreadsheets of half the world have it,
-//! by semicolons; quotes as in RFC 4180, but no line end within them.
+//! by semicolons; quotes as spreadsheets write them, but no line end within them.
 
 use super::import::{Line, account};
 use crate::control::account::WireKind;
