@@ -101,6 +101,7 @@ impl ClientBench {
                 TlsUse::Required | TlsUse::FromStart => StartTlsUse::Required,
             },
             clear_password: settings.trusted_wire,
+            chunking: settings.chunking,
             ..ClientProfile::new(HelloName::parse(&settings.hello).ok()?)
         };
         let jobs = settings.jobs.iter().map(|job| command(*job, settings));

@@ -1,7 +1,7 @@
 //! The surroundings of a client under test.
 
 use gatepost_sasl::Mechanism;
-use gatepost_smtp::client::InitialResponsePolicy;
+use gatepost_smtp::client::{Chunking, InitialResponsePolicy};
 
 use super::settings::{mechanism, unknown};
 
@@ -22,6 +22,8 @@ pub struct ClientSettings {
     pub assume_offered: bool,
     /// What goes on the AUTH line.
     pub initial_response: InitialResponsePolicy,
+    /// When it sends by BDAT.
+    pub chunking: Chunking,
     /// The client's part of the randomness.
     pub nonce: String,
     /// What it does, one after the other.
@@ -81,6 +83,7 @@ impl Default for ClientSettings {
             mechanism: None,
             assume_offered: false,
             initial_response: InitialResponsePolicy::default(),
+            chunking: Chunking::default(),
             nonce: "rOprNGfwEbeRWgbNEkqO".to_owned(),
             jobs: Vec::new(),
             from: String::new(),
@@ -110,6 +113,9 @@ impl ClientSettings {
             ["mechanism", name] => self.mechanism = Some(mechanism(name)?),
             ["assume-offered"] => self.assume_offered = true,
             ["initial-response", policy] => self.initial_response = initial_response(policy)?,
+            ["chunking", "when-needed"] => self.chunking = Chunking::WhenNeeded,
+            ["chunking", "preferred"] => self.chunking = Chunking::Preferred,
+            ["chunking", "never"] => self.chunking = Chunking::Never,
             ["nonce", nonce] => (*nonce).clone_into(&mut self.nonce),
             ["do", jobs @ ..] => {
                 self.jobs = jobs

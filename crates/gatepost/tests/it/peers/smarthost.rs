@@ -181,7 +181,7 @@ async fn mail_is_delivered_where_there_is_no_auth() {
     }
 }
 
-// EOL-04, EOL-08, T-35: Postfix here refuses a message with a bare LF or CR; Exim takes the content by BDAT, where no dot is doubled.
+// EOL-04, EOL-08, T-35: Postfix here refuses a message with a bare LF or CR; Exim offers CHUNKING, and gets text by DATA all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postfix_gets_mail_of_every_shape_as_it_was() {
     deliver_every_shape(Program::PostfixDovecot).await;
