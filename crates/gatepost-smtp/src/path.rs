@@ -353,7 +353,7 @@ fn quote(content: &str) -> String {
 
 /// Printable ASCII and all other Unicode but what ends lines, controls, or changes the direction of
 /// what stands around it.
-pub(crate) fn is_text(character: char) -> bool {
+pub fn is_text(character: char) -> bool {
     let directs = matches!(character,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let separates = matches!(character, '\u{2028}' | '\u{2029}');

@@ -179,6 +179,7 @@ pub static OPTIONS: &[ConfigOption] = &[
 
     option("retry", "first", Kind::Time, Value("\"1m\""), "\"5m\"", "Delay before the first retry. Each further one doubles it."),
     option("retry", "longest", Kind::Time, Value("\"1h\""), "\"2h\"", "The longest delay between two attempts."),
+    option("retry", "warn_after", Kind::Time, Value("\"4h\""), "\"1h\"", "Age at which a sender is told, once, that a message has not been delivered yet."),
     option("retry", "give_up", Kind::Time, Value("\"5d\""), "\"2d\"", "Age at which a message goes back to its sender. RFC 5321 asks for four to five days."),
 ];
 

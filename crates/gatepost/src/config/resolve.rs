@@ -452,6 +452,7 @@ impl Resolver<'_> {
         };
         time("first", &mut retry.first);
         time("longest", &mut retry.longest);
+        time("warn_after", &mut retry.warn_after);
         time("give_up", &mut retry.give_up);
         if retry.first > retry.longest {
             self.fault(

@@ -221,6 +221,8 @@ pub struct RetrySchedule {
     pub first: Duration,
     /// The longest delay.
     pub longest: Duration,
+    /// Age at which a sender is told, once, that it takes long. RFC 3461 leaves it to us; people ask after half a day's work.
+    pub warn_after: Duration,
     /// Age at which a message is returned to its sender.
     pub give_up: Duration,
 }
@@ -246,6 +248,7 @@ impl Default for RetrySchedule {
         Self {
             first: Duration::from_secs(60),
             longest: Duration::from_secs(60 * 60),
+            warn_after: Duration::from_secs(4 * 60 * 60),
             give_up: Duration::from_secs(5 * 24 * 60 * 60),
         }
     }

@@ -14,11 +14,11 @@ use gatepost_client::Recipient;
 use super::Settings;
 use super::lane::{FaultKind, LaneFault};
 use super::next_hop::{Connections, End, HopFacts, NextHop};
-use super::notify::Notifier;
+use super::notify::{self, Notifier};
 use super::outcome::{Blame, Outcome, Verdict};
 use super::route::{self, Origin};
 use crate::config::resolved::{RetrySchedule, Route, RouteAction};
-use crate::message::dsn::Failure;
+use crate::message::dsn::{Diagnostic, Report};
 use crate::observe::Observer;
 use crate::observe::event::{DeliveryAttempt, DeliveryOutcome, Fault};
 use crate::observe::reason::Reason;
@@ -234,14 +234,14 @@ impl Courier {
             .zip(tried)
             .map(|(recipient, one)| self.decide(recipient, one))
             .collect();
-        let failures: Vec<Failure> = lease
+        let reports: Vec<Report> = lease
             .recipients()
             .iter()
             .zip(&concluded)
-            .filter_map(failure)
+            .filter_map(|one| self.report(one))
             .collect();
-        if let Err(error) = self.notifier.tell(&lease, &failures).await {
-            // Nobody has been told, so nothing has failed yet.
+        if let Err(error) = self.notifier.tell(&lease, &reports).await {
+            // Nobody has been told, so nothing has failed yet; what has been passed on cannot be taken back.
             let detail = format!("the notice about {} cannot be queued: {error}", lease.id());
             self.observer.emit(Fault {
                 part: "delivery",
@@ -256,6 +256,8 @@ impl Courier {
                         diagnostic: std::mem::take(diagnostic),
                         delay_told: false,
                     };
+                } else if let RecipientOutcome::Deferred { delay_told, .. } = outcome {
+                    *delay_told = false;
                 }
             }
         }
@@ -282,6 +284,27 @@ impl Courier {
         }
     }
 
+    /// What the sender is told about a recipient, if anything.
+    fn report(
+        &self,
+        (recipient, (tried, outcome)): (&LeasedRecipient, &(Tried, RecipientOutcome)),
+    ) -> Option<Report> {
+        let fate = notify::fate(recipient, outcome, tried.hop.dsn, &self.retry)?;
+        let diagnostic = match tried.outcome.verdict {
+            // Between the operator and the next hop; the text may name a credential (DSN-03).
+            Verdict::LaneBroken => Diagnostic::Ours("the next server is not available".to_owned()),
+            _ => tried.outcome.diagnostic.clone(),
+        };
+        Some(Report {
+            recipient: recipient.forward_path.address().clone(),
+            original: recipient.params.original_recipient.clone(),
+            fate,
+            status: tried.outcome.status.clone(),
+            next_hop: tried.hop.name.as_deref().map(server),
+            diagnostic,
+        })
+    }
+
     fn decide(&self, recipient: &LeasedRecipient, tried: Tried) -> (Tried, RecipientOutcome) {
         let diagnostic = tried.outcome.text().to_owned();
         match tried.outcome.verdict {
@@ -293,7 +316,7 @@ impl Courier {
                 RecipientOutcome::Deferred {
                     after: REFUSED_US,
                     diagnostic,
-                    delay_told: false,
+                    delay_told: notify::tells_delay(recipient, &self.retry),
                 },
             ),
             Verdict::Transient => {
@@ -304,7 +327,7 @@ impl Courier {
                         RecipientOutcome::Deferred {
                             after,
                             diagnostic,
-                            delay_told: false,
+                            delay_told: notify::tells_delay(recipient, &self.retry),
                         },
                     ),
                     Next::GiveUp => {
@@ -352,16 +375,11 @@ fn jitter() -> u32 {
     getrandom::u32().unwrap_or_default()
 }
 
-/// What the sender is told about a recipient, if it failed.
-fn failure(
-    (recipient, (tried, outcome)): (&LeasedRecipient, &(Tried, RecipientOutcome)),
-) -> Option<Failure> {
-    matches!(outcome, RecipientOutcome::Bounced { .. }).then(|| Failure {
-        recipient: recipient.forward_path.address().to_string(),
-        status: tried.outcome.status.clone(),
-        next_hop: tried.hop.name.clone(),
-        diagnostic: tried.outcome.diagnostic.clone(),
-    })
+/// The name of a next hop without its port.
+fn server(name: &str) -> String {
+    name.rsplit_once(':')
+        .map_or(name, |(host, _)| host)
+        .to_owned()
 }
 
 fn event(

@@ -54,6 +54,10 @@ pub struct NoticeQueued {
     pub recipient: String,
     /// How many recipients failed.
     pub failed: usize,
+    /// How many take long.
+    pub delayed: usize,
+    /// How many were passed on to where nobody tells.
+    pub relayed: usize,
 }
 
 impl DeliveryOutcome {
@@ -108,5 +112,7 @@ impl Record for NoticeQueued {
         to.text("about", &self.about);
         to.text("recipient", &self.recipient);
         to.number("failed", self.failed as u64);
+        to.number("delayed", self.delayed as u64);
+        to.number("relayed", self.relayed as u64);
     }
 }
