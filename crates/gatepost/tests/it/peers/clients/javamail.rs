@@ -1,4 +1,4 @@
-//! JavaMail (Jakarta Mail's former name, and that of Debian's package); CRAM-MD5 by the SASL of the JDK.
+//! `JavaMail` (Jakarta Mail's former name, and that of Debian's package); CRAM-MD5 by the SASL of the JDK.
 
 use tokio::process::Command;
 

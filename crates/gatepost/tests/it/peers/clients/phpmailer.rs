@@ -1,4 +1,4 @@
-//! PHPMailer.
+//! `PHPMailer`.
 
 use tokio::process::Command;
 
