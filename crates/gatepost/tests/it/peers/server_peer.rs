@@ -50,7 +50,7 @@ impl Program {
     /// The mechanisms that both it and Gatepost have.
     pub(super) fn mechanisms(self) -> &'static [&'static str] {
         match self {
-            Self::PostfixDovecot => &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"],
+            Self::PostfixDovecot => &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
             Self::Exim => &["PLAIN", "LOGIN", "CRAM-MD5"],
             Self::OpenSmtpd | Self::Aiosmtpd => &["PLAIN", "LOGIN"],
         }
