@@ -61,8 +61,9 @@ impl ClientParams {
 
 /// What the driver of a client exchange does next.
 pub enum ClientStep {
-    /// Send these octets. As the very first step they are the initial response, or the answer to an empty challenge.
-    Respond(Vec<u8>, Box<dyn AwaitChallenge>),
+    /// Send these octets; they can hold the password. As the very first step they are the initial response, or the answer to an
+    /// empty challenge.
+    Respond(Secret, Box<dyn AwaitChallenge>),
     /// The server speaks first: begin without an initial response.
     Wait(Box<dyn AwaitChallenge>),
     /// Answer this and hand the answer to the state.
@@ -71,10 +72,17 @@ pub enum ClientStep {
     Abort(ClientFault),
 }
 
+impl ClientStep {
+    /// Send these octets, whose memory is taken over and wiped, and hand the server's challenge to `state`.
+    pub fn respond(octets: impl Into<Vec<u8>>, state: impl AwaitChallenge + 'static) -> Self {
+        Self::Respond(Secret::new(octets), Box::new(state))
+    }
+}
+
 impl fmt::Debug for ClientStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Respond(octets, _) => write!(f, "Respond({} octets)", octets.len()),
+            Self::Respond(octets, _) => write!(f, "Respond({} octets)", octets.expose().len()),
             Self::Wait(_) => f.write_str("Wait"),
             Self::Ask(question, _) => f.debug_tuple("Ask").field(question).finish(),
             Self::Abort(fault) => f.debug_tuple("Abort").field(fault).finish(),
@@ -216,7 +224,7 @@ pub(crate) struct AwaitOutcomeOrEmpty;
 impl AwaitChallenge for AwaitOutcomeOrEmpty {
     fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep {
         if challenge.is_empty() {
-            return ClientStep::Respond(Vec::new(), Box::new(AwaitOutcome));
+            return ClientStep::respond(Vec::new(), AwaitOutcome);
         }
         ClientStep::Abort(ClientFault::UnexpectedChallenge)
     }

@@ -233,7 +233,7 @@ impl AwaitClientAnswer for AwaitPassword {
         }
         let digest = u128::from_be_bytes(HmacMd5Contexts::derive(&password).mac(&self.challenge));
         let response = format!("{} {digest:032x}", self.name);
-        ClientStep::Respond(response.into_bytes(), Box::new(AwaitOutcomeOrEmpty))
+        ClientStep::respond(response.into_bytes(), AwaitOutcomeOrEmpty)
     }
 }
 

@@ -57,7 +57,7 @@
 //!     unreachable!("SCRAM clients speak first");
 //! };
 //! let params = ServerParams { nonce: "hvYDpWUa2RaTCAfuxFIlj".to_owned(), ..ServerParams::default() };
-//! let mut server = (SCRAM_SHA_256.server)(params, Some(&initial_response));
+//! let mut server = (SCRAM_SHA_256.server)(params, Some(initial_response.expose()));
 //!
 //! let identity = loop {
 //!     // The server goes on until it has something to send or is done.
@@ -86,7 +86,7 @@
 //!         };
 //!     };
 //!     server = match state {
-//!         Ok(state) => state.respond(&response),
+//!         Ok(state) => state.respond(response.expose()),
 //!         Err(identity) => break identity,
 //!     };
 //! };

@@ -108,7 +108,7 @@ fn client(params: ClientParams) -> ClientStep {
         let state = AwaitPasswordPrompt {
             unasked: Some(username.clone()),
         };
-        ClientStep::Respond(username, Box::new(state))
+        ClientStep::respond(username, state)
     } else {
         ClientStep::Wait(Box::new(AwaitUsernamePrompt { username }))
     }
@@ -120,10 +120,7 @@ struct AwaitUsernamePrompt {
 
 impl AwaitChallenge for AwaitUsernamePrompt {
     fn challenge(self: Box<Self>, _prompt: &[u8]) -> ClientStep {
-        ClientStep::Respond(
-            self.username,
-            Box::new(AwaitPasswordPrompt { unasked: None }),
-        )
+        ClientStep::respond(self.username, AwaitPasswordPrompt { unasked: None })
     }
 
     fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {
@@ -141,7 +138,7 @@ impl AwaitChallenge for AwaitPasswordPrompt {
         match self.unasked {
             // LOG-05: SubEtha and FakeSMTP ignore the name on the AUTH line.
             Some(username) if asks_for_username(prompt) => {
-                ClientStep::Respond(username, Box::new(AwaitPasswordPrompt { unasked: None }))
+                ClientStep::respond(username, AwaitPasswordPrompt { unasked: None })
             }
             _ => ClientStep::Ask(ClientQuestion::Password, Box::new(AwaitSecret)),
         }
@@ -164,7 +161,7 @@ impl AwaitClientAnswer for AwaitSecret {
     fn answer(self: Box<Self>, answer: ClientAnswer) -> ClientStep {
         match answer {
             ClientAnswer::Password(password) if !password.expose().is_empty() => {
-                ClientStep::Respond(password.expose().to_vec(), Box::new(AwaitOutcome))
+                ClientStep::respond(password.expose().to_vec(), AwaitOutcome)
             }
             ClientAnswer::Password(_) => ClientStep::Abort(ClientFault::PasswordUnusable),
             _ => ClientStep::Abort(ClientFault::Unavailable),
@@ -323,7 +320,7 @@ mod tests {
         let ClientStep::Respond(again, state) = step else {
             panic!("{step:?}");
         };
-        assert_eq!(again, b"tim");
+        assert_eq!(again.expose(), b"tim");
         assert!(matches!(
             state.challenge(b"Username:"),
             ClientStep::Ask(ClientQuestion::Password, _)

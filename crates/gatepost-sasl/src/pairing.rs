@@ -73,7 +73,7 @@ impl Pairing<'_> {
                 if self.mechanism.initial_response != InitialResponse::Refused =>
             {
                 client = ClientStep::Wait(state);
-                Some(send(message))
+                Some(send(message.expose().to_vec()))
             }
             _ => None,
         };
@@ -106,7 +106,7 @@ impl Pairing<'_> {
             match self.settle_client(waiting.challenge(&send(challenge))) {
                 ClientStep::Abort(fault) => return Err(fault),
                 ClientStep::Respond(response, after) => {
-                    let response = send(response);
+                    let response = send(response.expose().to_vec());
                     let Some(state) = state else {
                         assert_eq!(response, b"", "final data is answered by an empty line");
                         return after.succeeded().map(Some);

@@ -121,7 +121,7 @@ impl AwaitClientAnswer for AwaitPassword {
             return ClientStep::Abort(ClientFault::PasswordUnusable);
         }
         let message = [self.names.as_bytes(), password.expose()].concat();
-        ClientStep::Respond(message, Box::new(AwaitOutcome))
+        ClientStep::respond(message, AwaitOutcome)
     }
 }
 

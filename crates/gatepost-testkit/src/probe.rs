@@ -50,7 +50,7 @@ pub static CERTIFICATE: Mechanism = Mechanism {
     },
     client: |params| {
         let authzid = params.authzid.unwrap_or_default();
-        ClientStep::Respond(authzid.into_bytes(), Box::new(NothingMore))
+        ClientStep::respond(authzid.into_bytes(), NothingMore)
     },
     ..PROBE
 };
@@ -63,7 +63,7 @@ pub static PASS_THROUGH: Mechanism = Mechanism {
     server: |_, response| delegated::server(&PASS_THROUGH, response),
     client: |params| {
         let name = params.authcid.clone().into_bytes();
-        ClientStep::Respond(name, Box::new(PassThroughClient { params, key: None }))
+        ClientStep::respond(name, PassThroughClient { params, key: None })
     },
     ..PROBE
 };
@@ -160,9 +160,7 @@ fn ask_token(token: &[u8]) -> ServerStep {
 
 fn token_message(answer: ClientAnswer) -> ClientStep {
     match answer {
-        ClientAnswer::Token(token) => {
-            ClientStep::Respond(token.expose().to_vec(), Box::new(TokenClient))
-        }
+        ClientAnswer::Token(token) => ClientStep::respond(token.expose().to_vec(), TokenClient),
         _ => ClientStep::Abort(ClientFault::Unavailable),
     }
 }
@@ -172,7 +170,7 @@ struct TokenClient;
 
 impl AwaitChallenge for TokenClient {
     fn challenge(self: Box<Self>, _: &[u8]) -> ClientStep {
-        ClientStep::Respond(vec![1], Box::new(NothingMore))
+        ClientStep::respond(vec![1], NothingMore)
     }
 
     fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {
@@ -237,7 +235,7 @@ impl AwaitChallenge for PassThroughClient {
         match (challenge, key) {
             (b"name?", None) => {
                 let name = params.authcid.clone().into_bytes();
-                ClientStep::Respond(name, Box::new(Self { params, key: None }))
+                ClientStep::respond(name, Self { params, key: None })
             }
             (b"welcome", Some(_)) => finished(None),
             (b"welcome under seal", Some(key)) => finished(Some(key)),
@@ -247,7 +245,7 @@ impl AwaitChallenge for PassThroughClient {
                     ClientAnswer::Password(password) => {
                         let message = [params.authcid.as_bytes(), b" ", password.expose()].concat();
                         let key = Some(password);
-                        ClientStep::Respond(message, Box::new(Self { params, key }))
+                        ClientStep::respond(message, Self { params, key })
                     }
                     _ => ClientStep::Abort(ClientFault::Unavailable),
                 }),
@@ -263,7 +261,7 @@ impl AwaitChallenge for PassThroughClient {
 
 /// The last response, an empty one.
 fn finished(key: Option<Secret>) -> ClientStep {
-    ClientStep::Respond(Vec::new(), Box::new(Layered { key }))
+    ClientStep::respond(Vec::new(), Layered { key })
 }
 
 /// The server has proven itself; with a key a layer begins.
@@ -374,7 +372,7 @@ impl AwaitChallenge for StrangerClient {
                         ClientAnswer::Password(key) => {
                             let message = key.expose().to_vec();
                             let turn = Turn::Farewell(key);
-                            ClientStep::Respond(message, Box::new(Self { params, turn }))
+                            ClientStep::respond(message, Self { params, turn })
                         }
                         _ => ClientStep::Abort(ClientFault::Unavailable),
                     }),
@@ -383,7 +381,7 @@ impl AwaitChallenge for StrangerClient {
             Turn::Farewell(key) if challenge == FAREWELL => return finished(Some(key)),
             _ => return ClientStep::Abort(ClientFault::Malformed("octets")),
         };
-        ClientStep::Respond(response, Box::new(Self { params, turn }))
+        ClientStep::respond(response, Self { params, turn })
     }
 
     fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {

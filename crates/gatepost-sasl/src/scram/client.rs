@@ -19,7 +19,7 @@ use crate::prep;
 
 pub(super) fn begin(variant: &'static Variant, params: ClientParams) -> ClientStep {
     match first_message(variant, params) {
-        Ok((message, state)) => ClientStep::Respond(message.into_bytes(), Box::new(state)),
+        Ok((message, state)) => ClientStep::respond(message.into_bytes(), state),
         Err(fault) => ClientStep::Abort(fault),
     }
 }
@@ -185,7 +185,7 @@ impl AwaitClientAnswer for AwaitSaltedPassword {
                     ),
                 };
                 let message = ClientFinal::print(&self.without_proof, &proof);
-                ClientStep::Respond(message.into_bytes(), Box::new(state))
+                ClientStep::respond(message.into_bytes(), state)
             }
             _ => ClientStep::Abort(ClientFault::Unavailable),
         }
@@ -200,7 +200,7 @@ impl AwaitChallenge for AwaitServerFinal {
     fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep {
         match text(challenge).and_then(ServerFinal::parse) {
             Ok(ServerFinal::Signature(signature)) if signature.ct_eq(&self.signature).into() => {
-                ClientStep::Respond(Vec::new(), Box::new(AwaitOutcomeOrEmpty))
+                ClientStep::respond(Vec::new(), AwaitOutcomeOrEmpty)
             }
             Ok(ServerFinal::Signature(_)) => ClientStep::Abort(ClientFault::ServerNotProven),
             Ok(ServerFinal::Error(value)) => ClientStep::Abort(fault_of(value)),

@@ -213,7 +213,6 @@ impl Core {
                 self.going(Phase::Waiting(next))
             }
             ClientStep::Respond(message, next) => {
-                let message = Secret::new(message);
                 let line = Secret::new(self.line_with(message.expose()));
                 let fits = match self.first_message {
                     FirstMessage::IfItFits => line.expose().len() <= LINE_LIMIT,
@@ -248,9 +247,7 @@ impl Core {
     /// What the mechanism wants inside the exchange.
     fn go_on(self, step: ClientStep, link: &mut Link) -> Progress {
         match step {
-            ClientStep::Respond(message, next) => {
-                self.respond(Secret::new(message).expose(), next, link)
-            }
+            ClientStep::Respond(message, next) => self.respond(message.expose(), next, link),
             ClientStep::Wait(next) => self.going(Phase::Waiting(next)),
             ClientStep::Ask(question, state) => {
                 link.ask(question);

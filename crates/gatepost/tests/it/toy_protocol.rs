@@ -216,7 +216,9 @@ fn settled(mut step: ClientStep, password: &str) -> (Option<Vec<u8>>, Waiting) {
                 state.answer(ClientAnswer::Derived(work.run()))
             }
             ClientStep::Ask(question, _) => panic!("no answer to {question:?}"),
-            ClientStep::Respond(octets, state) => return (Some(octets), Some(state)),
+            ClientStep::Respond(octets, state) => {
+                return (Some(octets.expose().to_vec()), Some(state));
+            }
             ClientStep::Wait(state) => return (None, Some(state)),
             ClientStep::Abort(fault) => panic!("the client gave up: {fault}"),
         };

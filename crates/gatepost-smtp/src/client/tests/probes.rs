@@ -3,7 +3,7 @@
 
 use gatepost_sasl::{
     AwaitChallenge, ClientFault, ClientParams, ClientStep, ClientSuccess, InitialResponse,
-    LayerFault, Mechanism, Needs, SecurityLayer, ServerStep,
+    LayerFault, Mechanism, Needs, Secret, SecurityLayer, ServerStep,
 };
 
 use super::{IN_CLEAR, Setting, authentication, some_time};
@@ -24,14 +24,14 @@ static ENDLESS: Mechanism = Mechanism {
     long_lines: false,
     needs: Needs::Password,
     server: |_, _| ServerStep::refused(gatepost_sasl::Refusal::Malformed),
-    client: |_| ClientStep::Respond(Vec::new(), Box::new(Talkative)),
+    client: |_| ClientStep::respond(Vec::new(), Talkative),
 };
 
 /// Agrees on a toy layer after one message.
 static LAYERED: Mechanism = Mechanism {
     name: "X-LAYERED",
     layer: true,
-    client: |_: ClientParams| ClientStep::Respond(b"x".to_vec(), Box::new(Agreed)),
+    client: |_: ClientParams| ClientStep::respond(*b"x", Agreed),
     ..ENDLESS
 };
 
@@ -39,7 +39,7 @@ struct Talkative;
 
 impl AwaitChallenge for Talkative {
     fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep {
-        ClientStep::Respond(challenge.to_vec(), self)
+        ClientStep::Respond(Secret::new(challenge), self)
     }
 
     fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {
