@@ -8,3 +8,4 @@ mod corpus;
 mod send;
 mod server_peer;
 mod smarthost;
+mod uses;
