@@ -85,7 +85,9 @@ impl Verb {
             Self::Vrfy => "VRFY",
             Self::Help => "HELP",
             Self::Quit => "QUIT",
-            Self::Unimplemented | Self::Http | Self::Unknown => "",
+            Self::Unimplemented => "unimplemented",
+            Self::Http => "HTTP",
+            Self::Unknown => "unknown",
         }
     }
 }

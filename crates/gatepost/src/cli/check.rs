@@ -1,22 +1,65 @@
 //! `gatepost check -c FILE`: is this configuration usable, and is it wise?
 
-use crate::cli::{CommandError, ConfigFile, print};
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::cli::output::Form;
+use crate::cli::{CommandError, ConfigFile};
 use crate::config;
+use crate::config::ConfigFault;
+use crate::config::check::Advice;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: ConfigFile,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// What there is to say about a file.
+#[derive(Serialize)]
+struct Verdict {
+    file: String,
+    usable: bool,
+    faults: Vec<ConfigFault>,
+    advice: Vec<Advice>,
 }
 
 /// Fails when the file cannot be used. Advice is printed and is no failure.
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let path = &arguments.file.config;
-    let config = config::load(path)
-        .map_err(|error| CommandError::Failed(format!("configuration cannot be used\n{error}")))?;
-    for advice in config::check::advice(&config) {
-        print(&format!("advice: {advice}"));
+    let mut verdict = Verdict {
+        file: path.display().to_string(),
+        usable: true,
+        faults: Vec::new(),
+        advice: Vec::new(),
+    };
+    let faulty = match config::load(path) {
+        Ok(config) => {
+            verdict.advice = config::check::advice(&config);
+            Ok(())
+        }
+        Err(error) => {
+            verdict.usable = false;
+            verdict.faults = error.faults();
+            Err(CommandError::Failed(format!(
+                "configuration cannot be used\n{error}"
+            )))
+        }
+    };
+    if faulty.is_ok() || arguments.form.is_json() {
+        arguments.form.print(&verdict);
     }
-    print(&format!("{}: usable", path.display()));
-    Ok(())
+    faulty
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for advice in &self.advice {
+            writeln!(f, "advice: {advice}")?;
+        }
+        writeln!(f, "{}: usable", self.file)
+    }
 }

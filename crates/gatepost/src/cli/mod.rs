@@ -3,14 +3,17 @@
 //! Exit status: 0 done, 1 failed, 2 wrong usage. Results go to standard output, everything else to standard error.
 
 mod account;
+mod bench;
 mod check;
 mod completions;
 mod dev;
 mod init;
 mod output;
+mod probe;
 mod process;
 mod reference;
 mod send;
+mod sendmail;
 mod serve;
 
 use std::path::PathBuf;
@@ -31,6 +34,8 @@ enum Command {
     /// Add, list and change accounts
     #[command(subcommand)]
     Account(account::Arguments),
+    /// Put a load of authenticated submissions on a server, and measure
+    Bench(bench::Arguments),
     /// Validate a configuration file and give advice
     Check(check::Arguments),
     /// Print the script that completes commands and options in a shell
@@ -39,6 +44,8 @@ enum Command {
     Dev(dev::Arguments),
     /// Set up a server: a few questions or flags, a short configuration, a self-test
     Init(Box<init::Arguments>),
+    /// Find out what a server offers and what it gets wrong
+    Probe(probe::Arguments),
     /// Write reference pages, man pages and completions
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -67,6 +74,11 @@ pub(crate) enum CommandError {
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let called = words.next().map(PathBuf::from);
+    if called.is_some_and(|path| path.file_name().is_some_and(|name| name == "sendmail")) {
+        return sendmail::main(words.map(|word| word.to_string_lossy().into_owned()));
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -77,6 +89,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Account(arguments) => account::run(arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Completions(arguments) => {
             completions::run(&arguments);
@@ -84,6 +97,7 @@ pub fn main() -> ExitCode {
         }
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Reference(arguments) => reference::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),

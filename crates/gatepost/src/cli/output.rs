@@ -19,6 +19,11 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// Whether a program reads the result.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints a result.
     pub(crate) fn print(self, result: &(impl Serialize + Display)) {
         if self.json {
@@ -30,4 +35,17 @@ impl Form {
             print(result.to_string().trim_end());
         }
     }
+}
+
+/// The text with control characters escaped: it may come from a server.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                character.escape_default().to_string()
+            } else {
+                character.to_string()
+            }
+        })
+        .collect()
 }

@@ -1,32 +1,37 @@
 //! `gatepost send`: submits one message, and says what became of it for each recipient.
 //!
+//! With `-t` the recipients are those that the message names. Programs that call `sendmail` find it in [`super::sendmail`].
+//!
 //! A password comes as the first line of standard input, never as an argument, where every local user could read it. Without a
 //! FILE the message is what follows on standard input; when nothing follows, a short test message is sent. `-v` shows the
 //! dialogue with secrets hidden.
 
 mod advice;
 mod message;
+mod submission;
 mod target;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gatepost_client::{
-    Client, Connector, ContentMeter, Credentials, Envelope, Error, MechanismChoice, Reply, Roots,
-    Seen, SendReport, TlsMode,
+    ContentMeter, Credentials, Envelope, EnvelopeId, MechanismChoice, Notify, Recipient, Reply, Ret,
 };
 use gatepost_sasl::{Mechanism, mechanism};
 use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
 
 use self::message::Input;
+pub(super) use self::message::password_line;
+pub(super) use self::submission::{Sent, Show, Submission};
 use self::target::Target;
-use crate::cli::{CommandError, print};
+pub(super) use self::target::split;
+use crate::cli::output::printable;
+use crate::cli::{CommandError, print, sendmail};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// HOST:PORT of the server (port 587, or 465 with --tls implicit, when left out), then the file with the message
-    #[arg(value_name = "HOST:PORT> [<FILE", num_args = 0..=2)]
+    #[arg(value_names = ["HOST:PORT", "FILE"], num_args = 0..=2)]
     places: Vec<String>,
     /// Send to the development server on this machine, as its account
     #[arg(long)]
@@ -50,13 +55,32 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Sender in the envelope, `<>` for none; default: the user
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(short, long, value_name = "ADDRESS")]
     from: Option<String>,
     /// Recipient; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     to: Vec<String>,
+    /// Send to whom To, Cc and Bcc of the message name; Bcc is taken out of it
+    #[arg(short = 't', long)]
+    recipients_in_message: bool,
+    #[command(flatten)]
+    notices: Notices,
     #[command(flatten)]
     output: Output,
+}
+
+/// What the sender wants to hear about delivery (RFC 3461).
+#[derive(Debug, Args)]
+struct Notices {
+    /// Ask for notices: `never`, or a list of `success`, `failure`, `delay`
+    #[arg(short = 'N', long, value_name = "WHEN", value_parser = Notify::parse)]
+    notify: Option<Notify>,
+    /// How much of the message a notice of failure returns: `full` or `hdrs`
+    #[arg(short = 'R', long, value_name = "HOW_MUCH", value_parser = Ret::parse)]
+    ret: Option<Ret>,
+    /// What notices call the message
+    #[arg(short = 'V', long, value_name = "ID", value_parser = EnvelopeId::parse)]
+    envelope_id: Option<EnvelopeId>,
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +88,9 @@ struct Output {
     /// Show the dialogue with the server on standard error, without secrets
     #[arg(short, long)]
     verbose: bool,
+    /// Show it only if something goes wrong
+    #[arg(long)]
+    trace: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -71,7 +98,7 @@ struct Output {
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Protection {
+pub(super) enum Protection {
     /// STARTTLS, required
     Starttls,
     /// TLS from the first octet
@@ -80,17 +107,10 @@ enum Protection {
     None,
 }
 
-/// What the server made of the message.
-struct Sent {
-    report: SendReport,
-    mechanism: Option<&'static Mechanism>,
-    tls: Option<String>,
-}
-
 /// Sends. Fails when the message was not accepted for every recipient.
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let target = Target::of(arguments)?;
-    let recipients = target
+    let mut recipients = target
         .recipients
         .iter()
         .map(|text| address(text).map(ForwardPath::from))
@@ -99,115 +119,80 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         "<>" => ReversePath::Null,
         text => ReversePath::Address(address(text)?),
     };
-    let input = Input::read(
+    let mut input = Input::read(
         target.file.as_deref(),
         arguments.password_stdin,
         &reverse_path,
         &recipients,
     )?;
-    let meter = ContentMeter::of(&input.message);
-    let envelope = Envelope {
-        reverse_path,
-        recipients: recipients.into_iter().map(Into::into).collect(),
-        size: Some(meter.octets()),
-        body: meter.body(),
-        smtputf8: false,
-        ret: None,
-        envelope_id: None,
-        submitter: None,
+    if arguments.recipients_in_message {
+        let (named, message) = sendmail::recipients_of(&input.message)?;
+        recipients.extend(named.into_iter().map(ForwardPath::from));
+        input.message = message;
+    }
+    let envelope = arguments.envelope(reverse_path, recipients, &input.message);
+    let credentials = credentials(&target, input.password)?;
+    let submission = Submission {
+        host: target.host.clone(),
+        port: target.port,
+        protection: target.protection,
+        ca: target.ca.clone(),
+        credentials,
+        choice: arguments
+            .auth
+            .map_or(MechanismChoice::Strongest, MechanismChoice::Only),
+        show: match &arguments.output {
+            Output { verbose: true, .. } => Show::Always,
+            Output { trace: true, .. } => Show::OnFailure,
+            _ => Show::Never,
+        },
     };
-    let password = input.password.or(target.password.clone());
-    let credentials = match (&target.user, password) {
-        (Some(user), Some(password)) => Some(Credentials {
-            authcid: user.clone(),
-            authzid: None,
-            password,
-        }),
-        (Some(_), None) => {
-            return Err(CommandError::Usage(
-                "--user needs a password: add --password-stdin and write it there".to_owned(),
-            ));
-        }
-        (None, _) => None,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime =
-        runtime.map_err(|error| CommandError::Failed(format!("cannot start: {error}")))?;
-    let sent = runtime.block_on(submit(
-        arguments,
-        &target,
-        credentials.as_ref(),
-        &envelope,
-        &input.message,
-    ));
-    let sent = sent.map_err(|error| CommandError::Failed(advice::explain(&error, &target)))?;
+    let sent = submission
+        .run(&envelope, &input.message)
+        .map_err(|error| CommandError::Failed(advice::explain(&error, &target)))?;
     report(&sent, &envelope, arguments.output.json)
 }
 
-async fn submit(
-    arguments: &Arguments,
-    target: &Target,
-    credentials: Option<&Credentials>,
-    envelope: &Envelope,
-    message: &[u8],
-) -> Result<Sent, Error> {
-    let mode = match target.protection {
-        Protection::Starttls => TlsMode::StartTls,
-        Protection::Implicit => TlsMode::Implicit,
-        Protection::None => TlsMode::None,
-    };
-    let mut connector =
-        Connector::new(&target.host, target.port, mode).allow_clear_password(mode == TlsMode::None);
-    if let Some(ca) = &target.ca {
-        connector = connector.roots(Roots::from_pem_file(ca)?);
-    }
-    if arguments.output.verbose {
-        connector = connector.watch(show);
-    }
-    let mut client = connector.connect().await?;
-    let sent = converse(&mut client, arguments, credentials, envelope, message).await;
-    client.quit().await;
-    sent
-}
-
-async fn converse(
-    client: &mut Client,
-    arguments: &Arguments,
-    credentials: Option<&Credentials>,
-    envelope: &Envelope,
-    message: &[u8],
-) -> Result<Sent, Error> {
-    let choice = arguments
-        .auth
-        .map_or(MechanismChoice::Strongest, MechanismChoice::Only);
-    let mechanism = match credentials {
-        Some(credentials) => Some(client.authenticate(credentials, choice).await?),
-        None => None,
-    };
-    let report = client.send(envelope, message).await?;
-    Ok(Sent {
-        report,
-        mechanism,
-        tls: client.tls().map(|tls| tls.version.clone()),
-    })
-}
-
-/// Shows the dialogue. What the server says may hold anything.
-fn show(seen: Seen<'_>) {
-    let line = match seen {
-        Seen::Sent(line) => format!("C: {}", printable(line)),
-        Seen::SentAuth(command) => format!("C: {} (hidden)", printable(command)),
-        Seen::SentSecret => "C: (hidden)".to_owned(),
-        Seen::SentContent(octets) => format!("C: ({octets} octets of message)"),
-        Seen::Received(line) => format!("S: {}", printable(line)),
-        Seen::TlsStarted(tls) => {
-            format!("-- {} {}", printable(&tls.version), printable(&tls.cipher))
+impl Arguments {
+    fn envelope(
+        &self,
+        reverse_path: ReversePath,
+        recipients: Vec<ForwardPath>,
+        message: &[u8],
+    ) -> Envelope {
+        let meter = ContentMeter::of(message);
+        let recipients = recipients.into_iter().map(|path| Recipient {
+            notify: self.notices.notify,
+            ..Recipient::from(path)
+        });
+        Envelope {
+            reverse_path,
+            recipients: recipients.collect(),
+            size: Some(meter.octets()),
+            body: meter.body(),
+            smtputf8: false,
+            ret: self.notices.ret,
+            envelope_id: self.notices.envelope_id.clone(),
+            submitter: None,
         }
-    };
-    // A reader that went away is no failure of the message.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+}
+
+fn credentials(
+    target: &Target,
+    given: Option<gatepost_client::Secret>,
+) -> Result<Option<Credentials>, CommandError> {
+    match (&target.user, given.or_else(|| target.password.clone())) {
+        (Some(user), Some(password)) => Ok(Some(Credentials {
+            authcid: user.clone(),
+            authzid: None,
+            password,
+        })),
+        (Some(_), None) => Err(CommandError::Usage(
+            "--user needs a password: add --password-stdin and write it there".to_owned(),
+        )),
+        (None, _) => Ok(None),
+    }
 }
 
 fn report(sent: &Sent, envelope: &Envelope, json: bool) -> Result<(), CommandError> {
@@ -256,7 +241,7 @@ fn as_json(address: &str, outcome: &Result<Reply, Reply>) -> serde_json::Value {
     serde_json::json!({ "address": address, "accepted": outcome.is_ok(), "reply": reply.to_string() })
 }
 
-fn address(text: &str) -> Result<Address, CommandError> {
+pub(super) fn address(text: &str) -> Result<Address, CommandError> {
     let inner = text
         .strip_prefix('<')
         .and_then(|rest| rest.strip_suffix('>'))
@@ -265,7 +250,7 @@ fn address(text: &str) -> Result<Address, CommandError> {
         .map_err(|fault| CommandError::Usage(format!("`{}`: {fault}", printable(text))))
 }
 
-fn known_mechanism(name: &str) -> Result<&'static Mechanism, String> {
+pub(super) fn known_mechanism(name: &str) -> Result<&'static Mechanism, String> {
     mechanism::by_name(name).ok_or_else(|| {
         let known: Vec<_> = mechanism::ALL
             .iter()
@@ -273,17 +258,4 @@ fn known_mechanism(name: &str) -> Result<&'static Mechanism, String> {
             .collect();
         format!("known are {}", known.join(", "))
     })
-}
-
-/// The text with control characters escaped: it may come from the server.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_control() {
-                character.escape_default().to_string()
-            } else {
-                character.to_string()
-            }
-        })
-        .collect()
 }

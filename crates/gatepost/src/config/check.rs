@@ -14,7 +14,7 @@ use super::resolved::{
 };
 
 /// One remark: what, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Advice {
     /// The option and what is odd about it.
     pub what: String,

@@ -32,6 +32,19 @@ pub struct ConfigError {
     faults: Vec<(Option<Place>, Fault)>,
 }
 
+/// One fault as data.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ConfigFault {
+    /// From 1; absent when it is about the file as a whole.
+    pub line: Option<usize>,
+    /// From 1, in characters.
+    pub column: Option<usize>,
+    /// What is wrong, naming the option.
+    pub what: String,
+    /// What to do about it.
+    pub next: String,
+}
+
 /// Line and column, both from 1; columns count characters.
 type Place = (usize, usize);
 
@@ -49,6 +62,19 @@ impl ConfigError {
             file: file.to_owned(),
             faults: placed,
         }
+    }
+
+    /// The faults as data.
+    pub fn faults(&self) -> Vec<ConfigFault> {
+        self.faults
+            .iter()
+            .map(|(place, fault)| ConfigFault {
+                line: place.map(|(line, _)| line),
+                column: place.map(|(_, column)| column),
+                what: fault.what.clone(),
+                next: fault.next.clone(),
+            })
+            .collect()
     }
 
     /// A file that could not even be read.

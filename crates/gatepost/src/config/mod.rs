@@ -18,7 +18,7 @@ mod value;
 
 use std::path::Path;
 
-pub use fault::ConfigError;
+pub use fault::{ConfigError, ConfigFault};
 use resolved::Config;
 
 /// Reads the configuration file.

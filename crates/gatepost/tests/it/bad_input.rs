@@ -387,3 +387,13 @@ fn resident_octets() -> usize {
     let kibibytes: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
     kibibytes << 10
 }
+
+/// A command that nobody knows has a name in the log and in the metrics all the same, and not the one that the peer chose.
+#[tokio::test]
+async fn unknown_commands_have_a_label() {
+    let server = Server::start().await;
+    let mut talk = server.talk().await;
+    talk.ask("XFROBNICATE", "500 ").await;
+    server.log.wait_for("command=unknown").await;
+    assert_eq!(server.log.lines_with("XFROB"), Vec::<String>::new());
+}

@@ -231,6 +231,14 @@ fn a_broken_configuration_is_refused_by_serve_and_check() {
         );
         assert!(text.contains("did you mean address?"), "{text}");
     }
+    let output = run(&["check", "--json", "-c", file]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &found["usable"]),
+        (Some(1), &false.into())
+    );
+    assert_eq!(found["faults"][0]["line"], 4);
+    assert_eq!(found["faults"][0]["what"], "there is no option adress");
     let output = run(&["serve", "-c", "/nonexistent/gatepost.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -295,6 +303,17 @@ fn a_missing_certificate_is_told_before_anything_is_served() {
     assert!(
         advice.contains("advice: tls.certificate") && advice.contains(": usable"),
         "{advice}"
+    );
+    let output = run(&["check", "--json", "-c", file.to_str().unwrap()]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &found["usable"]),
+        (Some(0), &true.into())
+    );
+    let what = found["advice"][0]["what"].as_str().unwrap();
+    assert!(
+        advice.contains(what) && found["advice"][0]["next"].is_string(),
+        "{found}"
     );
 }
 

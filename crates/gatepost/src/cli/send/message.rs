@@ -50,6 +50,16 @@ impl Input {
     }
 }
 
+/// The password on the first line of standard input, for commands that read nothing else.
+pub(in crate::cli) fn password_line() -> Result<Secret, CommandError> {
+    let mut given = Zeroizing::new(Vec::new());
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut given)
+        .map_err(|error| CommandError::Failed(format!("cannot read standard input: {error}")))?;
+    split_password(&given).map(|(password, _)| password)
+}
+
 /// The first line without its line end, and the rest.
 fn split_password(given: &[u8]) -> Result<(Secret, &[u8]), CommandError> {
     let end = given.iter().position(|&octet| octet == b'\n');

@@ -62,9 +62,10 @@ impl Target {
             .or_else(|| arguments.user.clone().filter(|user| user.contains('@')));
         let sender = sender
             .ok_or_else(|| CommandError::Usage("name the sender with --from ADDRESS".to_owned()))?;
-        if arguments.to.is_empty() {
+        if arguments.to.is_empty() && !arguments.recipients_in_message {
             return Err(CommandError::Usage(
-                "name a recipient with --to ADDRESS".to_owned(),
+                "name a recipient with --to ADDRESS, or add -t to take them from the message"
+                    .to_owned(),
             ));
         }
         Ok(Self {
@@ -111,7 +112,7 @@ impl Target {
                 .clone()
                 .unwrap_or_else(|| dev::ACCOUNT.to_owned()),
             user: Some(user),
-            recipients: if arguments.to.is_empty() {
+            recipients: if arguments.to.is_empty() && !arguments.recipients_in_message {
                 vec![ANYBODY.to_owned()]
             } else {
                 arguments.to.clone()
@@ -123,7 +124,7 @@ impl Target {
 }
 
 /// `host`, `host:port`, `[address]`, `[address]:port`, or an IPv6 address alone.
-fn split(server: &str) -> Result<(String, Option<u16>), CommandError> {
+pub(in crate::cli) fn split(server: &str) -> Result<(String, Option<u16>), CommandError> {
     let wrong = || CommandError::Usage(format!("`{}` is not HOST:PORT", server.escape_default()));
     let (host, port) = match server
         .strip_prefix('[')

@@ -5,6 +5,7 @@
 
 mod clients;
 mod corpus;
+mod probe;
 mod send;
 mod server_peer;
 mod smarthost;

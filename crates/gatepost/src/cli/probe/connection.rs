@@ -1,0 +1,211 @@
+//! A connection of the probe: says exactly what it is told to, and reads whole replies, however strange.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
+use super::certificate::Witness;
+use crate::cli::CommandError;
+use crate::cli::send::Protection;
+
+/// Octets of one reply that are read at most: far beyond any honest one.
+const MAX_REPLY: usize = 64 * 1024;
+
+/// The name the probe gives with EHLO: it has none that anybody could look up (RFC 5321 §4.1.3).
+const HELLO: &str = "EHLO [127.0.0.1]";
+
+/// Where to connect to, and how.
+pub(super) struct Target {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// `None`: STARTTLS if offered.
+    pub(super) protection: Option<Protection>,
+    pub(super) witness: Arc<Witness>,
+    name: ServerName<'static>,
+    patience: Duration,
+}
+
+/// An open connection.
+pub(super) struct Connection {
+    stream: Stream,
+}
+
+enum Stream {
+    Clear(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    /// A handshake failed.
+    Gone,
+}
+
+/// What the server said.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    /// Its lines without line ends.
+    pub(super) lines: Vec<String>,
+}
+
+impl Target {
+    pub(super) fn new(
+        host: &str,
+        port: u16,
+        protection: Option<Protection>,
+        ca: Option<&Path>,
+        patience: Duration,
+    ) -> Result<Self, CommandError> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            CommandError::Usage(format!("`{host}` is neither a host name nor an address"))
+        })?;
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            protection,
+            witness: Witness::new(ca)?,
+            name,
+            patience,
+        })
+    }
+
+    /// Connects, with TLS if that comes first.
+    pub(super) fn connect(&self) -> io::Result<Connection> {
+        let mut tried = Err(io::Error::from(io::ErrorKind::NotFound));
+        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
+            tried = TcpStream::connect_timeout(&address, self.patience);
+            if tried.is_ok() {
+                break;
+            }
+        }
+        let stream = tried?;
+        stream.set_read_timeout(Some(self.patience))?;
+        stream.set_write_timeout(Some(self.patience))?;
+        stream.set_nodelay(true)?;
+        let mut connection = Connection {
+            stream: Stream::Clear(stream),
+        };
+        if self.protection == Some(Protection::Implicit) {
+            connection.start_tls(self)?;
+        }
+        Ok(connection)
+    }
+
+    /// A connection that has said hello on the channel where authentication belongs.
+    pub(super) fn ready(&self, starttls: bool) -> io::Result<Connection> {
+        let mut connection = self.connect()?;
+        connection.reply()?;
+        connection.hello()?;
+        if starttls {
+            connection.ask("STARTTLS")?;
+            connection.start_tls(self)?;
+            connection.hello()?;
+        }
+        Ok(connection)
+    }
+}
+
+impl Connection {
+    /// Shakes hands. The certificate is looked at by the witness, who lets any pass: no secret follows.
+    pub(super) fn start_tls(&mut self, target: &Target) -> io::Result<()> {
+        let Stream::Clear(mut stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
+            return Err(io::Error::other("TLS within TLS"));
+        };
+        let config = target.witness.config()?;
+        let mut tls =
+            ClientConnection::new(config, target.name.clone()).map_err(io::Error::other)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut stream)?;
+        }
+        self.stream = Stream::Tls(Box::new(StreamOwned::new(tls, stream)));
+        Ok(())
+    }
+
+    /// Version and cipher of the TLS underneath.
+    pub(super) fn tls(&self) -> Option<String> {
+        let Stream::Tls(stream) = &self.stream else {
+            return None;
+        };
+        let version = stream.conn.protocol_version()?;
+        let suite = stream.conn.negotiated_cipher_suite()?;
+        Some(format!("{version:?} {:?}", suite.suite()))
+    }
+
+    pub(super) fn hello(&mut self) -> io::Result<Reply> {
+        self.ask(HELLO)
+    }
+
+    /// Says a line and reads the reply.
+    pub(super) fn ask(&mut self, line: &str) -> io::Result<Reply> {
+        self.say(&format!("{line}\r\n"))?;
+        self.reply()
+    }
+
+    /// Says these octets.
+    pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
+        let stream: &mut dyn Write = match &mut self.stream {
+            Stream::Clear(stream) => stream,
+            Stream::Tls(stream) => stream,
+            Stream::Gone => return Err(io::ErrorKind::NotConnected.into()),
+        };
+        stream.write_all(text.as_bytes())?;
+        stream.flush()
+    }
+
+    /// Reads one reply: lines up to the first that does not go on.
+    pub(super) fn reply(&mut self) -> io::Result<Reply> {
+        let mut lines = Vec::new();
+        let mut line = Vec::new();
+        let mut read = 0;
+        loop {
+            match self.octet()? {
+                b'\n' => {
+                    let text = String::from_utf8_lossy(&line);
+                    lines.push(text.strip_suffix('\r').unwrap_or(&text).to_owned());
+                    if line.get(3) != Some(&b'-') {
+                        return Ok(Reply { lines });
+                    }
+                    line.clear();
+                }
+                octet => line.push(octet),
+            }
+            read += 1;
+            if read > MAX_REPLY {
+                return Err(io::Error::other("a reply without end"));
+            }
+        }
+    }
+
+    /// One at a time: a probe reads little, and what follows a reply must stay unread for the TLS handshake.
+    fn octet(&mut self) -> io::Result<u8> {
+        let mut octet = [0];
+        let stream: &mut dyn Read = match &mut self.stream {
+            Stream::Clear(stream) => stream,
+            Stream::Tls(stream) => stream,
+            Stream::Gone => return Err(io::ErrorKind::NotConnected.into()),
+        };
+        stream.read_exact(&mut octet)?;
+        let [octet] = octet;
+        Ok(octet)
+    }
+}
+
+impl Reply {
+    /// The last line, which says everything but in replies to EHLO.
+    pub(super) fn text(&self) -> &str {
+        self.lines.last().map_or("", String::as_str)
+    }
+
+    /// Whether the code (and the enhanced code, if `start` has one) is this.
+    pub(super) fn is(&self, start: &str) -> bool {
+        self.text()
+            .strip_prefix(start)
+            .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+    }
+
+    /// Whether the code begins with this digit.
+    pub(super) fn kind(&self, digit: char) -> bool {
+        self.text().starts_with(digit)
+    }
+}

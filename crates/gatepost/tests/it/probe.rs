@@ -1,0 +1,166 @@
+//! `gatepost probe`: what it finds about a server is what stands in a file of `probe/`, one line per question, with a remark where
+//! the answer is not the best one.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::server::Server;
+
+/// Probes, and compares with the file; what is there and what should be are printed side by side.
+pub(crate) async fn check(name: &str, server: &str, arguments: &[&str], credentials: (&str, &str)) {
+    let report = probe(server, arguments, Some(credentials)).await;
+    let found: Vec<String> = report.iter().map(|(it, _)| it.clone()).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/probe/{name}.txt"));
+    let expected = std::fs::read_to_string(&file).unwrap();
+    let expected: Vec<&str> = expected
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    assert_eq!(found, expected, "{name}: {report:#?}");
+}
+
+/// `verdict question`, and what was found, of every question.
+async fn probe(
+    server: &str,
+    arguments: &[&str],
+    credentials: Option<(&str, &str)>,
+) -> Vec<(String, String)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    command.args(["probe", server, "--json"]).args(arguments);
+    if let Some((user, _)) = credentials {
+        command.args(["--user", user, "--password-stdin"]);
+    }
+    let mut child = command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let password = credentials.map_or("", |(_, password)| password);
+    let _ = stdin.write_all(format!("{password}\n").as_bytes()).await;
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));
+    let faults = report["findings"].as_array().unwrap().iter();
+    let faults = faults
+        .filter(|finding| finding["verdict"] == "fault")
+        .count();
+    assert_eq!(output.status.code(), Some(i32::from(faults > 0)), "{said}");
+    let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let findings = report["findings"].as_array().unwrap().iter();
+    findings
+        .map(|it| {
+            let line = format!("{} {}", word(&it["verdict"]), word(&it["question"]));
+            (line, word(&it["found"]))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn gatepost_itself() {
+    let server = Server::start().await;
+    let ca = server.directory.path().join("ca.pem");
+    let ca = ca.to_str().unwrap();
+    let account = ("dev@localhost", "gatepost");
+    for (name, address, arguments) in [
+        (
+            "gatepost-starttls",
+            server.smtp,
+            ["--ca", ca, "--patience", "60"],
+        ),
+        (
+            "gatepost-implicit",
+            server.smtps,
+            ["--ca", ca, "--tls", "implicit"],
+        ),
+        (
+            "gatepost-legacy",
+            server.legacy,
+            ["--ca", ca, "--tls", "none"],
+        ),
+    ] {
+        check(name, &address.to_string(), &arguments, account).await;
+    }
+    assert_eq!(server.queued().await, 0);
+}
+
+/// A server that gets everything wrong: each fault is found.
+#[tokio::test]
+async fn a_bad_server() {
+    let found: BTreeMap<String, String> = probe(&bad_server().to_string(), &[], None)
+        .await
+        .into_iter()
+        .collect();
+    for expected in [
+        "ok greeting",
+        "note offer-clear",
+        "note tls",
+        "fault early-mail",
+        "fault unknown-mechanism",
+        "note no-mechanism",
+        "fault lower-case",
+        "fault empty-challenge",
+        "note login-prompt",
+        "fault cancel",
+        "fault cancel-login",
+        "ok equals",
+        "fault bad-base64",
+        "fault quit",
+    ] {
+        assert!(found.contains_key(expected), "{expected}: {found:#?}");
+    }
+    // What the server says cannot write to the terminal.
+    assert!(
+        found.values().all(|text| !text.contains('\u{1b}')),
+        "{found:#?}"
+    );
+}
+
+/// Takes mail from everybody, and says 535 to everything about authentication.
+fn bad_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let mut say = |text: &str| stream.write_all(text.as_bytes()).is_ok();
+            say("220 \x1b[2Jbad\r\n");
+            for line in lines.map_while(Result::ok) {
+                let answer = match line.split(' ').next().unwrap_or_default() {
+                    "EHLO" => "250-bad\r\n250 AUTH PLAIN LOGIN\r\n",
+                    "MAIL" | "RCPT" | "QUIT" => "250 fine\r\n",
+                    _ => "535 no\r\n",
+                };
+                if !say(answer) {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn nobody_there() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+        .args(["probe", &closed.to_string()])
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("whether the server runs"), "{said}");
+}
