@@ -237,8 +237,12 @@ fn a_broken_configuration_is_refused_by_serve_and_check() {
         (output.status.code(), &found["usable"]),
         (Some(1), &false.into())
     );
-    assert_eq!(found["faults"][0]["line"], 4);
-    assert_eq!(found["faults"][0]["what"], "there is no option adress");
+    let faults = found["faults"].as_array().unwrap();
+    let told = |fault: &serde_json::Value| {
+        let what = fault["what"].as_str().unwrap();
+        fault["line"] == 4 && what.starts_with("there is no option adress")
+    };
+    assert!(faults.iter().any(told), "{found}");
     let output = run(&["serve", "-c", "/nonexistent/gatepost.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
