@@ -107,6 +107,11 @@ impl Answers {
         self.replies.first().is_some_and(|reply| reply.is(start))
     }
 
+    /// What stands behind the code of the first reply, if that is a challenge.
+    fn challenge(&self) -> Option<&str> {
+        self.replies.first()?.text().strip_prefix("334")
+    }
+
     fn negative(&self) -> bool {
         self.silence.is_none()
             && self
@@ -138,7 +143,7 @@ pub(super) static ROWS: &[Row] = &[
         judge: |it| match () {
             // 530 where TLS comes first, whatever else is missing.
             () if it.first("503") || it.first("530") => (Verdict::Ok, ""),
-            () if it.negative() && !it.first("334") => (Verdict::Note, "503 is usual before EHLO"),
+            () if it.negative() && !it.first("334") => (Verdict::Note, "before EHLO, 503 is usual"),
             () => (Verdict::Note, "AUTH is taken before EHLO"),
         },
     },
@@ -185,7 +190,7 @@ pub(super) static ROWS: &[Row] = &[
         lines: || lines(&["AUTH"]),
         judge: |it| match () {
             () if it.last("501") => (Verdict::Ok, ""),
-            () if it.negative() => (Verdict::Note, "501 is the reply to a missing argument"),
+            () if it.negative() => (Verdict::Note, "a missing argument is answered with 501"),
             () => (
                 Verdict::Fault,
                 "a command without its argument must be refused",
@@ -207,9 +212,9 @@ pub(super) static ROWS: &[Row] = &[
         section: "RFC 4954 §4",
         needs: Needs::Mechanism("PLAIN"),
         lines: || lines(&["AUTH PLAIN"]),
-        judge: |it| match it.replies.first().map_or("", Reply::text) {
-            "334 " => (Verdict::Ok, ""),
-            "334" => (
+        judge: |it| match it.challenge() {
+            Some(" ") => (Verdict::Ok, ""),
+            Some("") => (
                 Verdict::Note,
                 "there must be a space behind 334; some clients wait for it",
             ),
@@ -221,8 +226,8 @@ pub(super) static ROWS: &[Row] = &[
         section: "draft-murchison",
         needs: Needs::Mechanism("LOGIN"),
         lines: || lines(&["AUTH LOGIN"]),
-        judge: |it| match it.replies.first().map_or("", Reply::text) {
-            "334 VXNlcm5hbWU6" => (Verdict::Ok, ""),
+        judge: |it| match it.challenge() {
+            Some(" VXNlcm5hbWU6") => (Verdict::Ok, ""),
             _ => (
                 Verdict::Note,
                 "old devices wait for exactly `334 VXNlcm5hbWU6` (Username:)",
@@ -284,7 +289,9 @@ pub(super) static ROWS: &[Row] = &[
         lines: || vec![long_auth(FAR_TOO_LONG)],
         judge: |it| match () {
             () if it.last("500") => (Verdict::Ok, ""),
-            () if it.negative() || it.silence.is_some() => (Verdict::Note, "500 5.5.6 says why"),
+            () if it.negative() || it.silence.is_some() => {
+                (Verdict::Note, "with 500 5.5.6 a client knows why")
+            }
             () => (Verdict::Fault, "a line without bounds is taken"),
         },
     },
