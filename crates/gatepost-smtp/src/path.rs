@@ -110,6 +110,28 @@ impl Address {
         idna::domain_to_ascii_strict(domain).map_or(Cow::Borrowed(domain), Cow::Owned)
     }
 
+    /// Whether this and the other are one mailbox to an operator who does not mean `Fred@` and `fred@`
+    /// to be two people: as `==`, and without regard to case in the local part either.
+    pub fn is_same_mailbox(&self, other: &Self) -> bool {
+        self == other
+            || (self.has_same_domain(other)
+                && if self.local().is_ascii() && other.local().is_ascii() {
+                    self.local().eq_ignore_ascii_case(other.local())
+                } else {
+                    let folded = |local| composed(local).to_lowercase();
+                    folded(self.local()) == folded(other.local())
+                })
+    }
+
+    /// Domains compare as A-labels without regard to case.
+    fn has_same_domain(&self, other: &Self) -> bool {
+        self.domain().eq_ignore_ascii_case(other.domain())
+            || (self.domain().is_ascii() != other.domain().is_ascii()
+                && self
+                    .to_ascii_domain()
+                    .eq_ignore_ascii_case(&other.to_ascii_domain()))
+    }
+
     /// The same mailbox in ASCII, for a hop without SMTPUTF8. `None` if the local part has other
     /// characters: nobody but its own host may say what that is called otherwise (EAI-04).
     pub fn to_ascii(&self) -> Option<Self> {
@@ -131,12 +153,7 @@ impl FromStr for Address {
 
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
-        let domains = self.domain().eq_ignore_ascii_case(other.domain())
-            || (self.domain().is_ascii() != other.domain().is_ascii()
-                && self
-                    .to_ascii_domain()
-                    .eq_ignore_ascii_case(&other.to_ascii_domain()));
-        domains && composed(self.local()) == composed(other.local())
+        self.has_same_domain(other) && composed(self.local()) == composed(other.local())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The trace field a message gets when we take it (RFC 5321 §4.4, RFC 3848, RFC 8314 §4.3).
+//! The trace field a message gets when we take it (RFC 5321 §4.4, RFC 3848, RFC 6531 §4.3, RFC 8314 §4.3).
 //!
 //! Everything that came from the peer is cleaned here: what may not stand in its place becomes `?`,
 //! comments are escaped, so that no name can end the field (EOL-10, T-36).
@@ -18,18 +18,25 @@ pub struct Protocol {
     pub tls: bool,
     /// After a successful AUTH that is in force.
     pub authenticated: bool,
+    /// In a transaction with SMTPUTF8.
+    pub smtputf8: bool,
 }
 
 impl Protocol {
-    /// `SMTP`, `ESMTP`, `ESMTPS`, `ESMTPA` or `ESMTPSA`. TLS and AUTH after HELO have no names of
-    /// their own and count as extended (TRC-02).
+    /// `SMTP`, `ESMTP`, `ESMTPS`, `ESMTPA` or `ESMTPSA`, or with SMTPUTF8 `UTF8SMTP`, `UTF8SMTPS`,
+    /// `UTF8SMTPA` or `UTF8SMTPSA`. TLS and AUTH after HELO have no names of their own and count as
+    /// extended (TRC-02).
     pub const fn keyword(self) -> &'static str {
-        match (self.tls, self.authenticated) {
-            (true, true) => "ESMTPSA",
-            (true, false) => "ESMTPS",
-            (false, true) => "ESMTPA",
-            (false, false) if self.esmtp => "ESMTP",
-            (false, false) => "SMTP",
+        match (self.smtputf8, self.tls, self.authenticated) {
+            (false, true, true) => "ESMTPSA",
+            (false, true, false) => "ESMTPS",
+            (false, false, true) => "ESMTPA",
+            (false, false, false) if self.esmtp => "ESMTP",
+            (false, false, false) => "SMTP",
+            (true, true, true) => "UTF8SMTPSA",
+            (true, true, false) => "UTF8SMTPS",
+            (true, false, true) => "UTF8SMTPA",
+            (true, false, false) => "UTF8SMTP",
         }
     }
 }
@@ -180,6 +187,7 @@ mod tests {
                 esmtp: true,
                 tls: false,
                 authenticated: false,
+                smtputf8: false,
             },
             layer: None,
             id: "Q1",
@@ -206,6 +214,7 @@ mod tests {
                 esmtp: true,
                 tls: true,
                 authenticated: true,
+                smtputf8: false,
             },
             tls: Some(&tls),
             recipient: Some(&recipient),
@@ -225,14 +234,21 @@ mod tests {
     // TRC-02, TRC-03
     #[test]
     fn trc_02_trc_03_the_keyword() {
-        let keyword = |esmtp, tls, authenticated| {
+        let of = |esmtp, tls, authenticated, smtputf8| {
             Protocol {
                 esmtp,
                 tls,
                 authenticated,
+                smtputf8,
             }
             .keyword()
         };
+        let keyword = |esmtp, tls, authenticated| of(esmtp, tls, authenticated, false);
+        let utf8 = |tls, authenticated| of(true, tls, authenticated, true);
+        assert_eq!(utf8(false, false), "UTF8SMTP");
+        assert_eq!(utf8(true, false), "UTF8SMTPS");
+        assert_eq!(utf8(false, true), "UTF8SMTPA");
+        assert_eq!(utf8(true, true), "UTF8SMTPSA");
         assert_eq!(keyword(false, false, false), "SMTP");
         assert_eq!(keyword(true, false, false), "ESMTP");
         assert_eq!(keyword(true, true, false), "ESMTPS");
@@ -265,6 +281,7 @@ mod tests {
             esmtp: true,
             tls: false,
             authenticated: true,
+            smtputf8: false,
         };
         let field = Received {
             layer: Some("DIGEST-MD5/auth-conf/rc4"),

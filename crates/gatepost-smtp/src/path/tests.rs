@@ -166,7 +166,10 @@ fn the_same_character_composed_or_not_is_the_same_mailbox() {
     for one in &same {
         assert_eq!(one, &same[0]);
         assert_eq!(hasher.hash_one(one), hasher.hash_one(&same[0]));
-        assert_ne!(one, &address("fr\u{c9}d@b\u{fc}cher.example"));
+        let capitals = address("FR\u{c9}D@B\u{dc}CHER.example");
+        assert_ne!(one, &capitals);
+        assert!(one.is_same_mailbox(&capitals) && capitals.is_same_mailbox(one));
+        assert!(!one.is_same_mailbox(&address("fred@b\u{fc}cher.example")));
         assert_ne!(one, &address("fr\u{e9}d@bucher.example"));
     }
 }

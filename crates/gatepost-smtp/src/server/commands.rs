@@ -80,12 +80,31 @@ impl ServerSession {
                 self.approve(Positive::Ok, "");
             }
             Verb::Noop => self.approve(Positive::Ok, ""),
-            Verb::Vrfy => self.approve(Positive::CannotVerify, ""),
+            Verb::Vrfy => self.verify(argument),
             Verb::Help => self.approve(Positive::Help, ""),
             Verb::Quit => self.quit(),
             Verb::Http => self.fault(verb, Refusal::NotSmtp),
             Verb::Unimplemented => self.fault(verb, Refusal::CommandNotImplemented),
             Verb::Unknown => self.fault(verb, Refusal::CommandUnknown),
+        }
+    }
+
+    /// `VRFY string [SMTPUTF8]`: nobody is told who has a mailbox here (SMTP-13, EAI-06).
+    fn verify(&mut self, argument: &[u8]) {
+        let behind = argument
+            .rsplit(|octet| matches!(octet, b' ' | b'\t'))
+            .next()
+            .unwrap_or_default();
+        let named = b"SMTPUTF8";
+        let (word, value) = behind
+            .split_at_checked(named.len())
+            .unwrap_or((behind, &[]));
+        let smtputf8 = word.eq_ignore_ascii_case(named);
+        match value {
+            [] if smtputf8 || argument.is_ascii() => self.approve(Positive::CannotVerify, ""),
+            [b'=', ..] if smtputf8 => self.fault(Verb::Vrfy, Refusal::ParameterSyntax),
+            _ if argument.is_ascii() => self.approve(Positive::CannotVerify, ""),
+            _ => self.fault(Verb::Vrfy, Refusal::RecipientNeedsUtf8),
         }
     }
 

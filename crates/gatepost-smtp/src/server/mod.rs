@@ -290,12 +290,14 @@ pub struct GreetingFacts<'a> {
 }
 
 impl GreetingFacts<'_> {
-    /// The `with` keyword's ingredients (RFC 3848).
-    pub fn protocol(&self) -> Protocol {
+    /// The `with` keyword's ingredients (RFC 3848, RFC 6531 §4.3) for a message with or without
+    /// SMTPUTF8.
+    pub fn protocol(&self, smtputf8: bool) -> Protocol {
         Protocol {
             esmtp: self.esmtp,
             tls: self.tls.is_some(),
             authenticated: self.authenticated,
+            smtputf8,
         }
     }
 }

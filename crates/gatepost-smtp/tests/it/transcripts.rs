@@ -34,7 +34,7 @@ macro_rules! themes {
     };
 }
 
-themes! { auth client data legacy relay starttls }
+themes! { auth client data dsn eai legacy relay starttls }
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../transcripts"))

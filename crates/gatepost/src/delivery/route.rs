@@ -72,7 +72,11 @@ fn fits(matches: &RouteMatch, origin: Origin<'_>, recipient: &ForwardPath) -> bo
             &matches.sender,
             origin.reverse_path.address().map_or("", Address::as_str),
         )
-        && holds(&matches.recipient_domain, recipient.address().domain())
+        && (holds(&matches.recipient_domain, recipient.address().domain())
+            || holds(
+                &matches.recipient_domain,
+                &recipient.address().to_ascii_domain(),
+            ))
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@
 //!
 //! One pass over the octets, no recursion. Limits: [`MAX_MAILBOXES`], [`MAX_COMMENT_DEPTH`].
 //!
-//! Standards: RFC 5322 §3.4 (less the obsolete forms of §4.4), RFC 2047 §5.
+//! Standards: RFC 5322 §3.4 (less the obsolete forms of §4.4), RFC 2047 §5, RFC 6532 §3.2.
 
 use std::fmt;
+
+use gatepost_smtp::path::is_text;
 
 use super::encoded_word;
 
@@ -20,7 +22,7 @@ pub const MAX_MAILBOXES: usize = 100;
 /// How deep comments may nest.
 pub const MAX_COMMENT_DEPTH: usize = 32;
 
-/// An address as a header field names it: ASCII, both parts dot-atoms.
+/// An address as a header field names it: both parts dot-atoms, which may hold UTF-8 (RFC 6532 §3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailbox {
     local: String,
@@ -276,10 +278,15 @@ fn is_atext(octet: u8) -> bool {
 }
 
 fn dot_atom(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?;
+    let belongs = |character: char| match u8::try_from(character) {
+        Ok(octet) if octet.is_ascii() => is_atext(octet),
+        _ => is_text(character) && !character.is_whitespace(),
+    };
     let whole = text
-        .split(|&octet| octet == b'.')
-        .all(|atom| !atom.is_empty() && atom.iter().copied().all(is_atext));
-    whole.then(|| String::from_utf8_lossy(text).into_owned())
+        .split('.')
+        .all(|atom| !atom.is_empty() && atom.chars().all(belongs));
+    whole.then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -357,8 +364,11 @@ mod tests {
         (" @own.example", "ambiguous"),
         (" me@own.example@bank.example", "ambiguous"),
         (" me@[192.0.2.1]", "ambiguous"),
-        (" m\u{e9}@own.example", "ambiguous"),
-        (" me@\u{f6}wn.example", "ambiguous"),
+        (" m\u{e9}@\u{f6}wn.example", "m\u{e9}@\u{f6}wn.example"),
+        (" me\u{a0}@own.example", "ambiguous"),
+        (" m\u{202e}e@own.example", "ambiguous"),
+        (" me\u{2028}x@own.example", "ambiguous"),
+        (" me\u{80}x@own.example", "ambiguous"),
         (" me\0@own.example", "ambiguous"),
         (" me@own.example\0, victim@bank.example", "ambiguous"),
         (" me@own.example\rvictim@bank.example", "ambiguous"),

@@ -257,7 +257,7 @@ impl Submission {
             // TRC-01: names of accounts are no business of those who get the mail.
             authenticated: None,
             host: &self.hostname,
-            protocol: origin.facts.protocol(),
+            protocol: origin.facts.protocol(self.params.smtputf8),
             layer: origin.facts.layer,
             id,
             tls: origin.facts.tls,

@@ -20,12 +20,20 @@ pub struct Actor<'a> {
 impl Actor<'_> {
     /// Whether the account owns `local@domain`.
     ///
-    /// Domains compare without regard to case (RFC 5321 §2.4). Local parts do as well, in ASCII: they belong to the
-    /// account's own addresses, and no operator means `Fred@` and `fred@` to be two people.
+    /// Domains compare as A-labels without regard to case (RFC 5321 §2.4, RFC 5890). Local parts do as well, whichever way
+    /// their characters are composed: they belong to the account's own addresses, and no operator means `Fred@` and
+    /// `fred@` to be two people.
     pub fn owns(&self, local: &str, domain: &str) -> bool {
-        let equal = |own: &Address| {
-            own.local().eq_ignore_ascii_case(local) && own.domain().eq_ignore_ascii_case(domain)
-        };
-        self.addresses.iter().any(equal)
+        if local.is_ascii() && domain.is_ascii() && self.addresses.iter().all(Address::is_ascii) {
+            let equal = |own: &Address| {
+                own.local().eq_ignore_ascii_case(local) && own.domain().eq_ignore_ascii_case(domain)
+            };
+            return self.addresses.iter().any(equal);
+        }
+        Address::parse(&format!("{local}@{domain}")).is_ok_and(|address| {
+            self.addresses
+                .iter()
+                .any(|own| own.is_same_mailbox(&address))
+        })
     }
 }

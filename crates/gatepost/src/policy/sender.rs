@@ -199,6 +199,39 @@ mod tests {
         );
     }
 
+    // EAI-02: what is compared is the mailbox, not its spelling.
+    #[test]
+    fn eai_02_addresses_beyond_ascii() {
+        let identity = fixture::identity("me");
+        let addresses = ["m\u{e9}@b\u{fc}cher.example"].map(|text| Address::parse(text).unwrap());
+        let actor = Actor {
+            identity: &identity,
+            addresses: &addresses,
+            enabled: true,
+        };
+        let table = [
+            ("m\u{e9}@b\u{fc}cher.example", true),
+            ("ME\u{301}@xn--bcher-kva.example", true),
+            ("M\u{c9}@B\u{dc}CHER.EXAMPLE", true),
+            ("me@b\u{fc}cher.example", false),
+            ("m\u{e9}@bucher.example", false),
+            ("m\u{e8}@b\u{fc}cher.example", false),
+            // Cyrillic: looks the same, and is another mailbox.
+            ("m\u{435}\u{301}@b\u{fc}cher.example", false),
+        ];
+        for (text, owned) in table {
+            let path = ReversePath::parse(text).unwrap();
+            assert_eq!(check_reverse_path(&actor, &path).is_ok(), owned, "{text}");
+            let header = format!("From: Me <{text}>\r\n");
+            let section = HeaderSection::scan(header.as_bytes()).unwrap();
+            assert_eq!(
+                check_authors(&actor, &path, &section, MissingFrom::Refuse).is_ok(),
+                owned,
+                "{text}"
+            );
+        }
+    }
+
     // T-03, V-48: each author is the account's own in every reading, or the message is refused.
     #[test]
     fn authors_are_addresses_of_the_account() {

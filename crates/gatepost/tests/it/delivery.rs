@@ -2,6 +2,8 @@
 
 mod chain;
 mod faulty_queue;
+mod injection;
+mod internationalized;
 mod smarthost;
 mod submitter;
 mod wishes;

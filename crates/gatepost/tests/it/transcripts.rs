@@ -157,6 +157,16 @@ async fn data() {
 }
 
 #[tokio::test]
+async fn dsn() {
+    check("dsn").await;
+}
+
+#[tokio::test]
+async fn eai() {
+    check("eai").await;
+}
+
+#[tokio::test]
 async fn legacy() {
     check("legacy").await;
 }
@@ -175,7 +185,7 @@ async fn starttls() {
 #[test]
 fn what_is_not_played() {
     let mut left_out: Vec<String> = Vec::new();
-    for theme in ["auth", "data", "legacy", "relay", "starttls"] {
+    for theme in ["auth", "data", "dsn", "eai", "legacy", "relay", "starttls"] {
         let files = self::left_out(theme).into_iter();
         left_out.extend(files.map(|(name, reason)| format!("{theme}/{name}: {reason}")));
     }

@@ -13,7 +13,7 @@ fn cap_10_what_ehlo_announces() {
     );
     let facts = driver.session.greeting_facts();
     assert_eq!(
-        (facts.helo, facts.protocol().keyword()),
+        (facts.helo, facts.protocol(false).keyword()),
         ("client.example.com", "ESMTPS")
     );
 }

@@ -131,3 +131,80 @@ fn dsn_01_bad_values_and_the_wrong_command() {
         "EAI-05"
     );
 }
+
+// EAI-06: "252 plain", with the parameter and without.
+#[test]
+fn eai_06_vrfy_takes_smtputf8() {
+    let rows = [
+        ("VRFY fred", "252 2.1.5"),
+        ("VRFY fred smtputf8", "252 2.1.5"),
+        ("VRFY fr\u{e9}d SMTPUTF8", "252 2.1.5"),
+        ("VRFY fr\u{e9}d", "553 5.6.7"),
+        ("VRFY SMTPUTF8\u{e9}", "553 5.6.7"),
+        ("VRFY fred SMTPUTF8X", "252 2.1.5"),
+        ("VRFY fred SMTPUTF8=1", "501 5.5.4"),
+        ("EXPN list SMTPUTF8", "502 5.5.1"),
+    ];
+    let mut driver = Driver::authenticated();
+    for (line, expected) in rows {
+        assert_eq!(codes(&driver.say(line)), [expected], "{line}");
+    }
+}
+
+// T-36: every string of an envelope, with everything that ends a line or changes a terminal: 501, or a refusal of the line.
+#[test]
+fn t_36_no_string_of_the_envelope_takes_a_control_character() {
+    let hostile: [(&[u8], &str, &str); 6] = [
+        (b"\r", "+0D", "D"),
+        (b"\n", "+0A", "A"),
+        (b"\0", "+00", "0"),
+        (b"\x1b", "+1B", "1B"),
+        ("\u{2028}".as_bytes(), "+E2+80+A8", "2028"),
+        (b"\x80", "+80", "80"),
+    ];
+    let mut refused = 0;
+    for (raw, xtext, point) in hostile {
+        let encoded = [
+            format!("MAIL FROM:<user@example.com> SMTPUTF8 AUTH=a{xtext}b@example.com"),
+            format!("MAIL FROM:<user@example.com> SMTPUTF8 AUTH=\"a{xtext}b\"@example.com"),
+            format!("MAIL FROM:<user@example.com> SMTPUTF8 ENVID=a{xtext}b"),
+            format!("RCPT TO:<a@example.net> ORCPT=rfc822;a{xtext}b"),
+            format!("RCPT TO:<a@example.net> ORCPT=utf-8;a{xtext}b"),
+            format!("RCPT TO:<a@example.net> ORCPT=utf-8;a\\x{{{point}}}b"),
+        ];
+        let mut lines: Vec<Vec<u8>> = encoded.map(String::into_bytes).to_vec();
+        // A line end in a command ends the command; what stands behind it is another one.
+        for (before, behind) in [
+            ("MAIL FROM:<\"a", "b\"@example.com> SMTPUTF8"),
+            ("MAIL FROM:<a", "b@example.com> SMTPUTF8"),
+            ("MAIL FROM:<a@ex", "ample.com> SMTPUTF8"),
+            ("MAIL FROM:<user@example.com> SMTPUTF8 ENVID=a", "b"),
+            ("MAIL FROM:<user@example.com> SMTPUTF8 AUTH=a", "b@c"),
+            ("RCPT TO:<\"a", "b\"@example.net>"),
+            ("RCPT TO:<a@example.net> ORCPT=utf-8;a", "b"),
+        ] {
+            if raw != b"\n" {
+                lines.push([before.as_bytes(), raw, behind.as_bytes()].concat());
+            }
+        }
+        for line in lines {
+            let mut driver = if line.starts_with(b"RCPT") {
+                after("MAIL FROM:<user@example.com> SMTPUTF8")
+            } else {
+                Driver::authenticated()
+            };
+            driver.prompt = false;
+            let reply = driver.send(&[&line[..], b"\r\n"].concat());
+            assert!(driver.asked.is_none(), "{}: {reply}", line.escape_ascii());
+            assert!(
+                reply.starts_with("501 ")
+                    || (reply.starts_with("500 ") && matches!(raw, b"\r" | b"\0")),
+                "{}: {reply}",
+                line.escape_ascii()
+            );
+            assert!(reply.is_ascii() && reply.matches('\n').count() == 1);
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 6 * 6 + 5 * 7);
+}

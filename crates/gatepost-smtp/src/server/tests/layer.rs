@@ -123,7 +123,7 @@ fn layer_02_layer_03_switched_on_in_the_middle_of_a_buffer() {
         );
         assert_eq!(driver.session.greeting_facts().layer, Some("toy/turned"));
         assert_eq!(
-            driver.session.greeting_facts().protocol().keyword(),
+            driver.session.greeting_facts().protocol(false).keyword(),
             "ESMTPA",
             "LAYER-09"
         );
