@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use super::{MAX_LINE, MAX_RETURNED, Returned};
 
-/// A part with this content. What is not 7-bit text with short lines is encoded.
+/// A part with this content. What is not printable ASCII in short lines is encoded.
 pub(super) fn text(content_type: &str, content: &[u8]) -> Vec<u8> {
-    let plain = content.is_ascii() && has_plain_lines(content);
+    // Control characters of the original need not reach whoever looks at the notice as it is (T-36).
+    let printable = |octet: &u8| matches!(octet, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    let plain = content.iter().all(printable) && has_plain_lines(content);
     let (encoding, content) = if plain {
         ("", String::from_utf8_lossy(content).into_owned())
     } else {

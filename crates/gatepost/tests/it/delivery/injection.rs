@@ -39,8 +39,11 @@ async fn leave(octets: &'static [u8]) -> Left {
         talk.send([b"EHLO a", octets, b"b\r\n"].concat()).await;
         talk.expect("250 ").await;
     }
-    talk.ask("MAIL FROM:<dev@localhost> ENVID=a+20b", "250 ")
-        .await;
+    talk.ask(
+        "MAIL FROM:<dev@localhost> BODY=8BITMIME ENVID=a+20b",
+        "250 ",
+    )
+    .await;
     talk.ask("RCPT TO:<\"a b\"@next.example>", "250 ").await;
     talk.ask("RCPT TO:<nobody@next.example> ORCPT=rfc822;a+20b", "250 ")
         .await;
