@@ -12,14 +12,23 @@ use crate::tls_facts::TlsFacts;
 /// The `with` keyword (RFC 3848): which protocol the message came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocol {
-    /// The client said EHLO.
-    pub esmtp: bool,
+    /// Which SMTP the client speaks.
+    pub dialect: Dialect,
     /// Inside TLS.
     pub tls: bool,
     /// After a successful AUTH that is in force.
     pub authenticated: bool,
-    /// In a transaction with SMTPUTF8.
-    pub smtputf8: bool,
+}
+
+/// Which SMTP a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// It said HELO.
+    Smtp,
+    /// It said EHLO.
+    Esmtp,
+    /// It said EHLO, and SMTPUTF8 in this transaction.
+    Utf8Smtp,
 }
 
 impl Protocol {
@@ -27,16 +36,16 @@ impl Protocol {
     /// `UTF8SMTPA` or `UTF8SMTPSA`. TLS and AUTH after HELO have no names of their own and count as
     /// extended (TRC-02).
     pub const fn keyword(self) -> &'static str {
-        match (self.smtputf8, self.tls, self.authenticated) {
-            (false, true, true) => "ESMTPSA",
-            (false, true, false) => "ESMTPS",
-            (false, false, true) => "ESMTPA",
-            (false, false, false) if self.esmtp => "ESMTP",
-            (false, false, false) => "SMTP",
-            (true, true, true) => "UTF8SMTPSA",
-            (true, true, false) => "UTF8SMTPS",
-            (true, false, true) => "UTF8SMTPA",
-            (true, false, false) => "UTF8SMTP",
+        match (self.dialect, self.tls, self.authenticated) {
+            (Dialect::Utf8Smtp, true, true) => "UTF8SMTPSA",
+            (Dialect::Utf8Smtp, true, false) => "UTF8SMTPS",
+            (Dialect::Utf8Smtp, false, true) => "UTF8SMTPA",
+            (Dialect::Utf8Smtp, false, false) => "UTF8SMTP",
+            (_, true, true) => "ESMTPSA",
+            (_, true, false) => "ESMTPS",
+            (_, false, true) => "ESMTPA",
+            (Dialect::Esmtp, false, false) => "ESMTP",
+            (Dialect::Smtp, false, false) => "SMTP",
         }
     }
 }
@@ -184,10 +193,9 @@ mod tests {
             authenticated: None,
             host: "submit.example.com",
             protocol: Protocol {
-                esmtp: true,
+                dialect: Dialect::Esmtp,
                 tls: false,
                 authenticated: false,
-                smtputf8: false,
             },
             layer: None,
             id: "Q1",
@@ -211,10 +219,9 @@ mod tests {
             rdns: Some("host.example.com"),
             authenticated: Some("fred"),
             protocol: Protocol {
-                esmtp: true,
+                dialect: Dialect::Esmtp,
                 tls: true,
                 authenticated: true,
-                smtputf8: false,
             },
             tls: Some(&tls),
             recipient: Some(&recipient),
@@ -234,27 +241,25 @@ mod tests {
     // TRC-02, TRC-03
     #[test]
     fn trc_02_trc_03_the_keyword() {
-        let of = |esmtp, tls, authenticated, smtputf8| {
+        let keyword = |dialect, tls, authenticated| {
             Protocol {
-                esmtp,
+                dialect,
                 tls,
                 authenticated,
-                smtputf8,
             }
             .keyword()
         };
-        let keyword = |esmtp, tls, authenticated| of(esmtp, tls, authenticated, false);
-        let utf8 = |tls, authenticated| of(true, tls, authenticated, true);
+        let utf8 = |tls, authenticated| keyword(Dialect::Utf8Smtp, tls, authenticated);
         assert_eq!(utf8(false, false), "UTF8SMTP");
         assert_eq!(utf8(true, false), "UTF8SMTPS");
         assert_eq!(utf8(false, true), "UTF8SMTPA");
         assert_eq!(utf8(true, true), "UTF8SMTPSA");
-        assert_eq!(keyword(false, false, false), "SMTP");
-        assert_eq!(keyword(true, false, false), "ESMTP");
-        assert_eq!(keyword(true, true, false), "ESMTPS");
-        assert_eq!(keyword(true, false, true), "ESMTPA");
-        assert_eq!(keyword(true, true, true), "ESMTPSA");
-        assert_eq!(keyword(false, false, true), "ESMTPA");
+        assert_eq!(keyword(Dialect::Smtp, false, false), "SMTP");
+        assert_eq!(keyword(Dialect::Esmtp, false, false), "ESMTP");
+        assert_eq!(keyword(Dialect::Esmtp, true, false), "ESMTPS");
+        assert_eq!(keyword(Dialect::Esmtp, false, true), "ESMTPA");
+        assert_eq!(keyword(Dialect::Esmtp, true, true), "ESMTPSA");
+        assert_eq!(keyword(Dialect::Smtp, false, true), "ESMTPA");
     }
 
     // TRC-07
@@ -278,10 +283,9 @@ mod tests {
     #[test]
     fn layer_09_names_the_layer_and_never_says_s() {
         let protocol = Protocol {
-            esmtp: true,
+            dialect: Dialect::Esmtp,
             tls: false,
             authenticated: true,
-            smtputf8: false,
         };
         let field = Received {
             layer: Some("DIGEST-MD5/auth-conf/rc4"),

@@ -45,7 +45,7 @@ use crate::command::Verb;
 use crate::reply::{Positive, Refusal};
 use crate::short_id::SessionId;
 use crate::tls_facts::TlsFacts;
-use crate::trace::Protocol;
+use crate::trace::{Dialect, Protocol};
 
 mod auth;
 mod chunking;
@@ -294,10 +294,13 @@ impl GreetingFacts<'_> {
     /// SMTPUTF8.
     pub fn protocol(&self, smtputf8: bool) -> Protocol {
         Protocol {
-            esmtp: self.esmtp,
+            dialect: match (self.esmtp, smtputf8) {
+                (_, true) => Dialect::Utf8Smtp,
+                (true, false) => Dialect::Esmtp,
+                (false, false) => Dialect::Smtp,
+            },
             tls: self.tls.is_some(),
             authenticated: self.authenticated,
-            smtputf8,
         }
     }
 }

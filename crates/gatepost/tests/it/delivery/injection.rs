@@ -61,7 +61,9 @@ async fn leave(octets: &'static [u8]) -> Left {
     server.log.wait_for_count("event=delivery", 3).await;
     talk.end().await;
     server.log.wait_for("event=connection-closed").await;
-    let notice = hop.messages().pop().unwrap();
+    let Some(notice) = hop.messages().pop() else {
+        panic!("no notice: {:#?}", server.log.lines_with(""));
+    };
     // An odd name in EHLO is an event of its own.
     let mut log = server.log.lines_with("");
     log.retain(|line| !line.contains(" event=quirk "));

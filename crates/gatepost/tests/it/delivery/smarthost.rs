@@ -18,7 +18,7 @@ pub(super) struct Arrived {
     pub(super) mail: String,
     /// The RCPT lines that were accepted.
     pub(super) recipients: Vec<String>,
-    /// The octets between 354 and the final dot.
+    /// The octets between 354 and the final dot, as far as they are UTF-8.
     pub(super) data: String,
 }
 
@@ -196,17 +196,17 @@ impl Heard {
         read: &mut (impl tokio::io::AsyncBufRead + Unpin),
         arrived: &mut Arrived,
     ) -> std::io::Result<()> {
+        let mut line = Vec::new();
         loop {
-            let before = arrived.data.len();
-            read.read_line(&mut arrived.data).await?;
-            match arrived.data.get(before..) {
-                Some(".\r\n") => {
-                    arrived.data.truncate(before);
+            line.clear();
+            read.read_until(b'\n', &mut line).await?;
+            match line.as_slice() {
+                b".\r\n" => {
                     self.messages.lock().unwrap().push(std::mem::take(arrived));
                     return Ok(());
                 }
-                Some("") | None => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-                Some(_) => {}
+                b"" => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                line => arrived.data.push_str(&String::from_utf8_lossy(line)),
             }
         }
     }
