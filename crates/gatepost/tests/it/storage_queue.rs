@@ -1,12 +1,13 @@
 //! The queue in a directory of the real file system.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost::policy::relay::{self, RelayGrants};
 use gatepost::queue::{
     Disposition, EntryState, Envelope, ListQuery, Queue, QueueError, QueueId, RecipientOutcome,
-    SpoolOptions,
+    RecoveryReport, SpoolOptions,
 };
 use gatepost_smtp::params::{Body, RcptParams};
 use gatepost_smtp::path::ReversePath;
@@ -89,7 +90,7 @@ async fn everything_is_there_after_a_restart() {
         let refused = second.map(|_| ()).unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
     }
-    let (queue, report) = Queue::open(directory.path(), small_segments()).unwrap();
+    let (queue, report) = reopen(directory.path());
     assert_eq!((report.messages, report.damage.len()), (2, 0));
     assert_eq!(read(&queue, small_id).await.unwrap(), small.content());
     assert_eq!(read(&queue, large_id).await.unwrap(), large.content());
@@ -99,6 +100,18 @@ async fn everything_is_there_after_a_restart() {
     let entry = queue.entry(small_id).await.unwrap().unwrap();
     assert_eq!(entry.recipients[0].1.attempts, 1);
     assert_eq!(entry.headers, small.headers);
+}
+
+/// Opens the queue again, as soon as the work of the one before that was still on other threads has let go of the directory.
+fn reopen(directory: &Path) -> (Queue, RecoveryReport) {
+    loop {
+        match Queue::open(directory, small_segments()) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                std::thread::yield_now()
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 #[tokio::test]
