@@ -107,7 +107,7 @@ fn reopen(directory: &Path) -> (Queue, RecoveryReport) {
     loop {
         match Queue::open(directory, small_segments()) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                std::thread::yield_now()
+                std::thread::yield_now();
             }
             opened => return opened.unwrap(),
         }
