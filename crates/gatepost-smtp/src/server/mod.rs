@@ -99,6 +99,7 @@ pub struct ServerSession {
     now: Instant,
     /// When something last came to completion: what silence is measured from.
     since: Instant,
+    begun: Instant,
     /// The peer will send no more.
     eof: bool,
     draining: bool,
@@ -168,6 +169,7 @@ impl ServerSession {
             last_request: RequestId(0),
             now,
             since: now,
+            begun: now,
             eof: false,
             draining: false,
         };
@@ -217,6 +219,9 @@ impl ServerSession {
     pub fn deadline(&self) -> Option<Instant> {
         let limits = &self.profile.limits;
         match &self.state {
+            State::Ready if self.profile.require_auth && self.identity.is_none() => {
+                Some((self.since + limits.command).min(self.begun + limits.login))
+            }
             State::Ready => Some(self.since + limits.command),
             State::Exchange(exchange, _) => {
                 Some(exchange.deadline.min(self.since + limits.command))

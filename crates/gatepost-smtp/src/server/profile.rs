@@ -110,8 +110,13 @@ pub struct Limits {
     pub command: Duration,
     /// One whole SASL exchange (AUTH-23).
     pub exchange: Duration,
+    /// How long a session may go on without an identity, where one is required (T-38).
+    pub login: Duration,
     /// Silence inside a message (RFC 5321 §4.5.3.2.5: three minutes per block).
     pub data_block: Duration,
+    /// Octets of a message per second that are no silence: who sends fewer uses up `data_block` all the same (T-38). The slowest
+    /// modem sends three times as many.
+    pub slowest: u32,
     /// How long the program may take to answer a request, except to commit (SMTP-09: a reply within
     /// two minutes).
     pub answer: Duration,
@@ -132,7 +137,9 @@ impl Default for Limits {
             headers: 512 << 10,
             command: Duration::from_secs(5 * 60),
             exchange: Duration::from_secs(10 * 60),
+            login: Duration::from_secs(10 * 60),
             data_block: Duration::from_secs(5 * 60),
+            slowest: 64,
             answer: Duration::from_secs(100),
         }
     }

@@ -1,6 +1,8 @@
 //! One turn of a session: input is worked off as far as it goes, answers are taken up, silence and
 //! ends are noticed.
 
+use std::time::Duration;
+
 use gatepost_sasl::Mechanism;
 
 use super::auth::Exchange;
@@ -57,7 +59,7 @@ impl ServerSession {
         while let Some(rest) = octets.get(used..).filter(|rest| !rest.is_empty()) {
             let step = match std::mem::replace(&mut self.state, State::Ready) {
                 State::Content(content) => {
-                    self.since = self.now;
+                    self.keep_pace(rest.len());
                     self.content(content, rest)
                 }
                 state @ (State::Ready | State::Exchange(..)) => self.line(state, rest),
@@ -74,6 +76,13 @@ impl ServerSession {
             }
         }
         used
+    }
+
+    /// T-38: octets of a message break the silence in proportion, so that dribbling gains nothing.
+    fn keep_pace(&mut self, octets: usize) {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        let earned = Duration::from_secs(1) * octets / self.profile.limits.slowest.max(1);
+        self.since = self.now.min(self.since + earned);
     }
 
     /// Works off one line, or none if it is not complete.

@@ -141,14 +141,53 @@ fn auth_23_an_exchange_takes_ten_minutes_at_most() {
     assert_eq!(codes(&driver.wait(20)), ["421 4.4.2"]);
 }
 
+// T-38
+#[test]
+fn t_38_a_message_that_dribbles_stands_still() {
+    let mut driver = Driver::authenticated();
+    driver.codes(&["MAIL FROM:<a@b>", "RCPT TO:<a@b>", "DATA"]);
+    let mut seconds = 0;
+    while !driver.closed {
+        driver.send(b"x");
+        driver.wait(10);
+        seconds += 10;
+        assert!(seconds <= 310, "one octet in ten seconds is not a pace");
+    }
+    // At the pace of a slow modem it may take as long as it takes.
+    let mut driver = Driver::authenticated();
+    driver.codes(&["MAIL FROM:<a@b>", "RCPT TO:<a@b>", "DATA"]);
+    for _ in 0..360 {
+        driver.send("x".repeat(998).as_bytes());
+        assert_eq!(driver.wait(10), "");
+        driver.send(b"\r\n");
+    }
+    assert!(!driver.closed);
+}
+
+// T-38
+#[test]
+fn t_38_who_never_authenticates_does_not_stay() {
+    let mut driver = Driver::greeted();
+    for _ in 0..5 {
+        assert_eq!(driver.wait(119), "");
+        driver.say("NOOP");
+    }
+    assert_eq!(codes(&driver.wait(5)), ["421 4.4.2"]);
+    let mut driver = Driver::authenticated();
+    for _ in 0..10 {
+        assert_eq!(driver.wait(119), "");
+        driver.say("NOOP");
+    }
+}
+
 #[test]
 fn a_message_that_stands_still() {
     let mut driver = Driver::authenticated();
     driver.codes(&["MAIL FROM:<a@b>", "RCPT TO:<a@b>", "DATA"]);
     driver.wait(200);
-    driver.send(b"x");
-    assert_eq!(driver.wait(200), "");
-    assert_eq!(codes(&driver.wait(100)), ["421 4.4.2"]);
+    driver.send("A line of twenty...\r\n".repeat(640).as_bytes());
+    assert_eq!(driver.wait(299), "");
+    assert_eq!(codes(&driver.wait(1)), ["421 4.4.2"]);
     assert!(driver.events.contains(&SessionEvent::TransactionReset) && driver.committed.is_empty());
 }
 
