@@ -35,6 +35,17 @@ impl Talk {
         }
     }
 
+    /// From an address of its own.
+    #[cfg(feature = "peer-tests")]
+    pub(crate) async fn connect_from(source: [u8; 4], address: SocketAddr) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        Self {
+            stream: Box::new(socket.connect(address).await.unwrap()),
+            unread: Vec::new(),
+        }
+    }
+
     /// Starts TLS as a client that trusts the authority in `directory` and offers these application protocols.
     pub(crate) async fn start_tls(
         self,

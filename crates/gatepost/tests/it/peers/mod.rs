@@ -6,6 +6,7 @@
 mod clients;
 mod corpus;
 mod probe;
+mod haproxy;
 mod send;
 mod server_peer;
 mod smarthost;
