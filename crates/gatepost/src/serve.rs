@@ -8,18 +8,23 @@
 //! stops accepting at once; sessions end at their next command (421), delivery finishes its attempts. What was acknowledged is on disk
 //! whatever happens.
 
+mod listeners;
+mod live;
+mod service_manager;
+
 use std::fs::DirBuilder;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio::time::{Instant, interval_at, timeout};
 
 use crate::admin::token::Token;
 use crate::admin::{self, Site};
@@ -27,23 +32,27 @@ use crate::auth::Authenticator;
 use crate::auth::guard::Rules;
 use crate::auth::hash::HashPool;
 use crate::auth::store_directory::StoreDirectory;
-use crate::config::resolved::{self, Config, TlsMode};
+use crate::config::ConfigError;
+use crate::config::resolved::Config;
 use crate::control::command::Control;
+use crate::control::health::Health;
 use crate::control::messages::Messages;
 use crate::control::snapshot::Attempts;
 use crate::control::socket::ControlSocket;
 use crate::delivery;
 use crate::net::limits::ConnectionLimits;
-use crate::net::listener::{self, Listener};
-use crate::net::profile::profile;
-use crate::net::service::{AccountFacts, Accounts, ListenerContext, Services};
-use crate::net::tls::{self, Certificate};
+use crate::net::listener;
+use crate::net::service::{AccountFacts, Accounts, Services};
 use crate::observe::event::{Draining, Fault, Level, Listening, Started, Stopped};
 use crate::observe::log::{Log, LogFormat};
 use crate::observe::metrics::Metrics;
 use crate::observe::reason::Reason;
 use crate::observe::{Observer, Sink};
 use crate::queue::{Alarm, Queue, RecoveryReport, SpoolOptions};
+use listeners::{Added, Listeners};
+use live::Live;
+use service_manager::ServiceManager;
+
 use crate::store::{Costs, LookupName, ScramHashes, Store, StoreError};
 
 /// Why the program did not start or did not go on: what, where and what next.
@@ -80,23 +89,38 @@ pub struct Telemetry {
     pub metrics: Metrics,
     /// Keeps the last authentication attempts.
     pub attempts: Attempts,
+    /// Knows whether the server does what it is for.
+    pub health: Health,
 }
 
 impl Telemetry {
     /// With a log of events of at least `least`, written to `log`.
-    pub fn new(format: LogFormat, least: Level, log: impl std::io::Write + Send + 'static) -> Self {
+    pub fn new(
+        format: LogFormat,
+        least: Level,
+        log: impl std::io::Write + Send + 'static,
+    ) -> Result<Self, ServeError> {
+        let log = Log::new(format, least, log).map_err(|error| {
+            ServeError::new(
+                format!("thread of the log: {error}"),
+                "the system is short of threads or memory",
+            )
+        })?;
         let metrics = Metrics::new();
         let attempts = Attempts::new();
+        let health = Health::default();
         let sinks: Vec<Box<dyn Sink>> = vec![
-            Box::new(Log::new(format, least, log)),
+            Box::new(log),
             Box::new(metrics.clone()),
             Box::new(attempts.clone()),
+            Box::new(health.clone()),
         ];
-        Self {
+        Ok(Self {
             observer: Observer::new(sinks),
             metrics,
             attempts,
-        }
+            health,
+        })
     }
 }
 
@@ -111,12 +135,11 @@ pub struct Bound {
 
 /// The whole program, built and bound, not accepting yet.
 pub struct Program {
-    config: Config,
+    live: Live,
     telemetry: Telemetry,
     store: Store,
     queue: Queue,
-    limits: ConnectionLimits,
-    listeners: Vec<(Listener, watch::Sender<Arc<ListenerContext>>)>,
+    listeners: Vec<Added>,
     bound: Vec<Bound>,
     pages: Option<Pages>,
     control: Control,
@@ -138,10 +161,7 @@ impl Program {
             data: config.data.display().to_string(),
         });
         // Addresses first: a port in use is the most common fault, and the others take time to find.
-        let mut sockets = Vec::new();
-        for listener in &config.listeners {
-            sockets.push((listener, bind(listener.address)?));
-        }
+        let sockets = Listeners::default().bind(&config.listeners)?;
         let http = config.http.map(bind).transpose()?;
         let (store, queue, report) = {
             let data = config.data.clone();
@@ -155,41 +175,23 @@ impl Program {
         };
         report_recovery(&report, &telemetry.observer);
         let services = services(&config, &store, &queue, &telemetry.observer)?;
-        let limits = ConnectionLimits::new(&config.limits);
-        let certificate = config.tls.as_ref().map(Certificate::load).transpose();
-        let certificate = certificate.map_err(|error| {
-            ServeError::new(
-                error.to_string(),
-                "check [tls]: both files must be PEM and belong together",
-            )
-        })?;
-        let mut listeners = Vec::new();
-        let mut bound = Vec::new();
-        for (listener, socket) in sockets {
-            bound.push(Bound {
-                name: listener.name.clone(),
-                address: socket.local_addr().unwrap_or(listener.address),
-            });
-            let context = context(&config, listener, certificate.as_ref(), &services, &limits)?;
-            let (change, settings) = watch::channel(Arc::new(context));
-            listeners.push((Listener::new(socket, settings), change));
-        }
-        let socket = ControlSocket::bind(&config.data).map_err(|error| {
+        let data = config.data.clone();
+        let (live, listeners) = Live::begin(config, sockets, services, telemetry.clone())?;
+        let socket = ControlSocket::bind(&data).map_err(|error| {
             ServeError::new(error.to_string(), "commands reach the server through it")
         })?;
-        gauges(&telemetry.metrics, &limits);
+        gauges(&telemetry, &live.limits);
         let pages = http
             .map(|listener| pages(listener, &queue, &telemetry))
             .transpose()?;
         Ok(Self {
             control: Control::new(store.clone(), telemetry.observer.clone()),
-            config,
+            live,
             telemetry,
             store,
             queue,
-            limits,
+            bound: listeners.iter().map(|it| it.bound.clone()).collect(),
             listeners,
-            bound,
             pages,
             socket,
         })
@@ -220,57 +222,67 @@ impl Program {
         &self.queue
     }
 
-    /// Serves until `stop` is ready, then drains. Fails when a part ends that should not have.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    /// Serves until `stop` is ready, then drains. Meanwhile each configuration from `reloads` is put in force, or refused. Fails when a
+    /// part ends that should not have.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()>,
+        mut reloads: mpsc::Receiver<Result<Config, ConfigError>>,
+    ) -> Result<(), ServeError> {
         let observer = self.telemetry.observer;
+        let manager = ServiceManager::of_this_process();
+        let mut live = self.live;
         let (drain, drained) = watch::channel(false);
-        let mut parts = JoinSet::new();
-        let mut settings = Vec::new();
-        for ((listener, change), bound) in self.listeners.into_iter().zip(self.bound) {
-            settings.push(change);
-            observer.emit(Listening {
-                listener: bound.name,
-                address: bound.address,
-            });
-            parts.spawn(listener.run(drained.clone()));
-        }
-        parts.spawn(delivery::run(
+        let mut parts = Parts {
+            running: JoinSet::new(),
+            observer: observer.clone(),
+            drained,
+        };
+        parts.listen(self.listeners);
+        parts.run(delivery::run(
             self.queue,
-            delivery::Settings::from(&self.config),
+            live.delivery_settings(),
             observer.clone(),
-            turned_true(drained.clone()),
+            turned_true(parts.drained.clone()),
         ));
-        if let Some(Pages { listener, site }) = self.pages {
-            if let Ok(address) = listener.local_addr() {
-                observer.emit(Listening {
-                    listener: "http".to_owned(),
-                    address,
-                });
-            }
-            parts.spawn(admin::http::serve(
-                listener,
-                site,
-                turned_true(drained.clone()),
-            ));
+        if let Some(pages) = self.pages {
+            parts.show(pages);
         }
         let mut control = JoinSet::new();
         control.spawn(self.socket.serve(self.control));
+        manager.ready();
 
-        let broken = tokio::select! {
-            () = stop => None,
-            ended = parts.join_next() => ended,
+        let mut stop = pin!(stop);
+        let mut days = interval_at(Instant::now() + DAY, DAY);
+        let broken = loop {
+            tokio::select! {
+                () = &mut stop => break None,
+                ended = parts.running.join_next() => match ended {
+                    // A listener that the configuration no longer has.
+                    Some(Ok(Some(listener))) if !live.listeners.is_open(listener) => {}
+                    ended => break ended,
+                },
+                Some(read) = reloads.recv() => {
+                    manager.reloading();
+                    parts.listen(live.reload(read));
+                    manager.ready();
+                }
+                _ = days.tick() => live.warn_of_expiry(),
+            }
         };
+        manager.stopping();
+        let limit = live.config.limits.drain_timeout;
         observer.emit(Draining {
-            sessions: self.limits.open(),
-            limit: self.config.limits.drain_timeout,
+            sessions: live.limits.open(),
+            limit,
         });
         let _ = drain.send(true);
-        let _ = timeout(self.config.limits.drain_timeout, async {
-            while parts.join_next().await.is_some() {}
+        let _ = timeout(limit, async {
+            while parts.running.join_next().await.is_some() {}
         })
         .await;
         observer.emit(Stopped {
-            cut_off: self.limits.open(),
+            cut_off: live.limits.open(),
         });
         match broken {
             None => Ok(()),
@@ -281,6 +293,56 @@ impl Program {
         }
     }
 }
+
+/// The parts of the program that run.
+struct Parts {
+    /// Each gives the number of its listener, if it is one.
+    running: JoinSet<Option<u64>>,
+    observer: Observer,
+    drained: watch::Receiver<bool>,
+}
+
+impl Parts {
+    fn run(&mut self, part: impl Future<Output = ()> + Send + 'static) {
+        self.running.spawn(async {
+            part.await;
+            None
+        });
+    }
+
+    fn listen(&mut self, listeners: Vec<Added>) {
+        for Added {
+            number,
+            bound,
+            listener,
+        } in listeners
+        {
+            self.observer.emit(Listening {
+                listener: bound.name,
+                address: bound.address,
+            });
+            let drained = self.drained.clone();
+            self.running.spawn(async move {
+                listener.run(drained).await;
+                Some(number)
+            });
+        }
+    }
+
+    fn show(&mut self, Pages { listener, site }: Pages) {
+        if let Ok(address) = listener.local_addr() {
+            self.observer.emit(Listening {
+                listener: "http".to_owned(),
+                address,
+            });
+        }
+        let drained = turned_true(self.drained.clone());
+        self.run(admin::http::serve(listener, site, drained));
+    }
+}
+
+/// How often certificates are looked at.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What remains to do about a failure that should not be possible.
 const REPORT: &str = "this is a fault of gatepost: please report it with the log";
@@ -375,40 +437,6 @@ fn services(
     })
 }
 
-fn context(
-    config: &Config,
-    listener: &resolved::Listener,
-    certificate: Option<&Certificate>,
-    services: &Services,
-    connections: &ConnectionLimits,
-) -> Result<ListenerContext, ServeError> {
-    let acceptor = match (listener.tls, certificate) {
-        (TlsMode::None, _) => None,
-        (_, Some(certificate)) => Some(TlsAcceptor::from(
-            tls::server_config(certificate)
-                .map_err(|error| ServeError::new(error.to_string(), REPORT))?,
-        )),
-        (_, None) => {
-            return Err(ServeError::new(
-                format!("listener {}: TLS without a certificate", listener.name),
-                "add a [tls] section with certificate and key",
-            ));
-        }
-    };
-    Ok(ListenerContext {
-        name: listener.name.clone(),
-        profile: Arc::new(profile(&config.hostname, listener, &config.limits)),
-        tls: listener.tls,
-        acceptor,
-        serves: listener.profile,
-        networks: listener.networks.clone(),
-        proxy: listener.proxy.clone(),
-        connections: connections.clone(),
-        limits: config.limits.clone(),
-        services: services.clone(),
-    })
-}
-
 /// Reads accounts for policy.
 struct StoreAccounts(Store);
 
@@ -434,16 +462,25 @@ fn pages(listener: TcpListener, queue: &Queue, telemetry: &Telemetry) -> Result<
         site: Site {
             messages: Messages::new(queue.clone()),
             attempts: telemetry.attempts.clone(),
+            health: telemetry.health.clone(),
             metrics: telemetry.metrics.clone(),
             token,
         },
     })
 }
 
-fn gauges(metrics: &Metrics, limits: &ConnectionLimits) {
+fn gauges(telemetry: &Telemetry, limits: &ConnectionLimits) {
     let limits = limits.clone();
+    let metrics = &telemetry.metrics;
     metrics.gauge("sessions", "Sessions open", move || {
         i64::try_from(limits.open()).unwrap_or(i64::MAX)
+    });
+    let health = telemetry.health.clone();
+    let help = "Unix time at which the first certificate ends, 0 without one";
+    metrics.gauge("certificate_expiry_seconds", help, move || {
+        let first = health.first_expiry();
+        let since = first.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        since.map_or(0, |it| i64::try_from(it.as_secs()).unwrap_or(i64::MAX))
     });
 }
 
@@ -452,16 +489,20 @@ fn report_recovery(report: &RecoveryReport, observer: &Observer) {
     for damage in &report.damage {
         observer.emit(Fault {
             part: "queue",
-            reason: Reason::StorageFailed,
+            reason: Reason::StorageDamaged,
             detail: format!("set aside when the queue was opened: {damage:?}"),
         });
     }
 }
 
 fn raise(observer: &Observer, alarm: &Alarm) {
+    let reason = match alarm {
+        Alarm::SegmentPoisoned { .. } | Alarm::NoNewSegment { .. } => Reason::StorageFailed,
+        _ => Reason::StorageDamaged,
+    };
     observer.emit(Fault {
         part: "queue",
-        reason: Reason::StorageFailed,
+        reason,
         detail: format!("{alarm:?}"),
     });
 }

@@ -2,6 +2,8 @@
 //!
 //! Refusals are `{"error": "…"}` with what to do. Lists come newest first with the total beside them.
 
+use std::time::SystemTime;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -146,6 +148,16 @@ impl AttemptView {
             id: attempt.id.clone(),
         }
     }
+}
+
+/// `GET /healthz`: 200, or 503 with what is wrong, a line each.
+pub(super) async fn health(State(site): State<Site>) -> Response {
+    let faults = site.health.faults(SystemTime::now());
+    if faults.is_empty() {
+        return "ok\n".into_response();
+    }
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    (status, faults.join("\n") + "\n").into_response()
 }
 
 /// `GET /metrics`.

@@ -110,7 +110,7 @@ fn router(site: Site, reach: Reach) -> Router {
         .route("/api/messages/{id}", get(api::message))
         .route("/api/messages/{id}/raw", get(raw::download))
         .route("/api/attempts", get(api::attempts))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(api::health))
         .route("/metrics", get(api::metrics))
         .fallback(pages::nothing_here)
         .with_state(site)

@@ -22,6 +22,7 @@ mod pages;
 mod raw;
 pub mod token;
 
+use crate::control::health::Health;
 use crate::control::messages::Messages;
 use crate::control::snapshot::Attempts;
 use crate::observe::metrics::Metrics;
@@ -34,6 +35,8 @@ pub struct Site {
     pub messages: Messages,
     /// The last authentication attempts.
     pub attempts: Attempts,
+    /// Whether the server does what it is for.
+    pub health: Health,
     /// The metrics.
     pub metrics: Metrics,
     /// The token.

@@ -1,6 +1,7 @@
 //! `gatepost check -c FILE`: is this configuration usable, and is it wise?
 
 use std::fmt;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -9,6 +10,8 @@ use crate::cli::{CommandError, ConfigFile};
 use crate::config;
 use crate::config::ConfigFault;
 use crate::config::check::Advice;
+use crate::config::resolved::Config;
+use crate::net::tls::{Certificates, TlsError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -39,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let faulty = match config::load(path) {
         Ok(config) => {
             verdict.advice = config::check::advice(&config);
-            Ok(())
+            verdict.certificates(&config)
         }
         Err(error) => {
             verdict.usable = false;
@@ -53,6 +56,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         arguments.form.print(&verdict);
     }
     faulty
+}
+
+impl Verdict {
+    /// Holds certificates against their keys and against the time. Files that this user may not read have been advised about.
+    fn certificates(&mut self, config: &Config) -> Result<(), CommandError> {
+        let Some(first) = &config.tls else {
+            return Ok(());
+        };
+        match Certificates::load(first, &config.more_tls) {
+            Ok(certificates) => {
+                let expiries = certificates.expiries();
+                let warnings = expiries.filter_map(|it| it.warning(SystemTime::now()));
+                self.advice.extend(warnings.map(|what| Advice {
+                    what,
+                    next: "renew it, then reload the server",
+                }));
+                Ok(())
+            }
+            Err(TlsError::Unreadable { .. }) => Ok(()),
+            Err(error) => {
+                self.usable = false;
+                Err(CommandError::Failed(format!(
+                    "the certificates cannot be used\n{error}"
+                )))
+            }
+        }
+    }
 }
 
 impl fmt::Display for Verdict {

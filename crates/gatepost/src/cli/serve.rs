@@ -1,10 +1,14 @@
-//! `gatepost serve -c FILE`: run the server until SIGTERM or SIGINT.
+//! `gatepost serve -c FILE`: run the server until SIGTERM or SIGINT; SIGHUP reads the file again.
+
+use std::path::Path;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::cli::{CommandError, ConfigFile, process};
 use crate::config;
+use crate::config::resolved::Config;
 use crate::observe::event::Level;
 use crate::observe::log::LogFormat;
 use crate::serve::{Program, ServeError, Telemetry};
@@ -32,18 +36,35 @@ pub(super) struct LogOptions {
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let config = config::load(&arguments.file.config)
         .map_err(|error| CommandError::Failed(format!("configuration cannot be used\n{error}")))?;
-    let telemetry = arguments.log.telemetry();
-    process::runtime()?.block_on(async {
-        let stop = stop_signal()?;
-        let program = Program::build(config, telemetry).await?;
-        program.run(stop).await
-    })?;
-    Ok(())
+    let telemetry = arguments.log.telemetry()?;
+    let observer = telemetry.observer.clone();
+    let served = process::runtime()?.block_on(serve(&arguments.file.config, config, telemetry));
+    observer.flush();
+    Ok(served?)
+}
+
+async fn serve(file: &Path, config: Config, telemetry: Telemetry) -> Result<(), ServeError> {
+    let stop = stop_signal()?;
+    // From here on, a reload asked for early is done late and does not end the process.
+    let mut hangups = heard(SignalKind::hangup())?;
+    let program = Program::build(config, telemetry).await?;
+    let (tell, reloads) = mpsc::channel(1);
+    let reread = async {
+        loop {
+            hangups.recv().await;
+            // Where the program has ended, so has this.
+            let _ = tell.send(config::load(file)).await;
+        }
+    };
+    tokio::select! {
+        ended = program.run(stop, reloads) => ended,
+        never = reread => never,
+    }
 }
 
 impl LogOptions {
     /// The log on standard error, and everybody else who sees what happens.
-    pub(super) fn telemetry(&self) -> Telemetry {
+    pub(super) fn telemetry(&self) -> Result<Telemetry, ServeError> {
         let least = if self.debug {
             Level::Debug
         } else {
@@ -55,7 +76,6 @@ impl LogOptions {
 
 /// Ready when the process is told to stop. From this call on, the signals no longer kill it.
 pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, ServeError> {
-    let heard = |kind| signal(kind).map_err(|error| ServeError::signals(&error));
     let mut terminate = heard(SignalKind::terminate())?;
     let mut interrupt = heard(SignalKind::interrupt())?;
     Ok(async move {
@@ -64,6 +84,10 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, ServeError> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+fn heard(kind: SignalKind) -> Result<Signal, ServeError> {
+    signal(kind).map_err(|error| ServeError::signals(&error))
 }
 
 impl From<ServeError> for CommandError {

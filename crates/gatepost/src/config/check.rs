@@ -186,6 +186,11 @@ impl Notes {
             self.readable("tls.certificate", &tls.certificate);
             self.readable("tls.key", &tls.key);
             self.private("tls.key", &tls.key);
+            for more in &config.more_tls {
+                self.readable("tls.more.certificate", &more.certificate);
+                self.readable("tls.more.key", &more.key);
+                self.private("tls.more.key", &more.key);
+            }
         }
         for Route { action, .. } in &config.routes {
             let RouteAction::Smarthost(smarthost) = action else {

@@ -9,6 +9,7 @@ pub mod network;
 pub mod option;
 pub mod pattern;
 mod raw;
+pub mod reload;
 mod resolve;
 pub mod resolved;
 mod suggest;

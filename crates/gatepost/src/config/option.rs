@@ -149,8 +149,12 @@ pub static OPTIONS: &[ConfigOption] = &[
 
     option("tls", "certificate", Kind::Path, Refused, "\"/etc/gatepost/fullchain.pem\"", "PEM file: the certificate first, then its intermediates."),
     option("tls", "key", Kind::Path, Refused, "\"/etc/gatepost/key.pem\"", "PEM file of the private key."),
+    option("tls", "more", Kind::Tables, Nothing, "", "Further certificates, each for the names it holds: a client that asks for one of them (SNI) gets it. Everyone else gets the first."),
 
     option("accounts", "scram", Kind::Words(&["sha-1", "sha-256", "sha-512"]), Value("[\"sha-1\", \"sha-256\", \"sha-512\"]"), "[\"sha-256\"]", "The hashes for which SCRAM keys are kept and SCRAM is offered. SHA-256 is always among them; SHA-1 is for clients that know no other. Keys for a hash that is taken out are forgotten at the next start; those for a new one are made when a password is set, or shown at a login, and the hash is offered when every account that can use SHA-256 has them."),
+
+    option("tls.more", "certificate", Kind::Path, Refused, "\"/etc/gatepost/example.org.pem\"", "PEM file: the certificate first, then its intermediates."),
+    option("tls.more", "key", Kind::Path, Refused, "\"/etc/gatepost/example.org.key\"", "PEM file of its private key."),
 
     option("route", "account", Kind::Text, Nothing, "\"*@example.com\"", "Condition: the account, a pattern in which * stands for anything."),
     option("route", "credential", Kind::Text, Nothing, "\"fax\"", "Condition: the credential that was proven, a pattern."),

@@ -68,9 +68,16 @@ impl Resolver<'_> {
         let http = top
             .address("http", self.faults)
             .and_then(|address| self.http(&address));
-        let tls = top
-            .table("tls", "tls", self.faults)
-            .map(|table| self.tls(&table));
+        let tls_table = top.table("tls", "tls", self.faults);
+        let tls = tls_table.as_ref().map(|table| self.tls(table));
+        let more_tls: Vec<_> = tls_table
+            .iter()
+            .flat_map(|table| table.tables("more", "tls.more", self.faults))
+            .collect();
+        let more_tls = more_tls
+            .iter()
+            .map(|table| self.tls(table))
+            .collect::<Option<_>>();
         let listeners = self.listeners(&top, tls.is_some());
         let routes: Vec<_> = top
             .tables("route", "route", self.faults)
@@ -85,6 +92,7 @@ impl Resolver<'_> {
             data: data?.value,
             listeners,
             tls: tls.flatten(),
+            more_tls: more_tls?,
             routes: routes.into_iter().collect::<Option<_>>()?,
             http,
         })

@@ -26,6 +26,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Certificate and key; required as soon as one listener uses TLS.
     pub tls: Option<TlsFiles>,
+    /// Further certificates, for clients that ask for their names.
+    pub more_tls: Vec<TlsFiles>,
     /// What is kept for accounts.
     pub accounts: Accounts,
     /// Where mail goes; the first route whose conditions all hold wins. Without a match, mail is held.
@@ -100,7 +102,7 @@ pub struct TlsFiles {
 }
 
 /// What is kept for accounts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accounts {
     /// The hashes to keep SCRAM keys for; SHA-256 whether or not it is listed.
     pub scram: Vec<Hash>,

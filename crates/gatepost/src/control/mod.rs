@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod command;
+pub mod health;
 pub mod messages;
 pub mod portable;
 pub mod snapshot;

@@ -26,6 +26,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use self::attempt::Courier;
@@ -72,10 +73,11 @@ impl From<&Config> for Settings {
     }
 }
 
-/// Delivers queued mail until `shutdown` is ready, then finishes the attempts under way.
+/// Delivers queued mail until `shutdown` is ready, then finishes the attempts under way. Settings may change meanwhile: they hold for
+/// the attempts that come after.
 pub async fn run(
     queue: Queue,
-    settings: Settings,
+    mut settings: watch::Receiver<Settings>,
     observer: Observer,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -83,8 +85,12 @@ pub async fn run(
     let mut sweep = tokio::time::interval(SWEEP);
     let mut parting = JoinSet::new();
     let mut attempts = Attempts::new(
-        Courier::new(queue.clone(), settings, observer.clone()),
-        observer,
+        Courier::new(
+            queue.clone(),
+            settings.borrow_and_update().clone(),
+            observer.clone(),
+        ),
+        observer.clone(),
     );
     // One future, kept from turn to turn: dropped in the middle of its work it would give messages back to rest.
     let mut leasing = Box::pin(queue.lease(MAX_LEASED));
@@ -92,6 +98,13 @@ pub async fn run(
         let has_room = attempts.running.len() + MAX_LEASED <= MAX_ATTEMPTS;
         tokio::select! {
             () = &mut shutdown => break,
+            Ok(()) = settings.changed() => {
+                let settings = settings.borrow_and_update().clone();
+                let courier = Courier::new(queue.clone(), settings, observer.clone());
+                // Attempts under way end with the courier they began with.
+                let former = std::mem::replace(&mut attempts.courier, Arc::new(courier));
+                part(&mut parting, former.connections().drain());
+            }
             leases = &mut leasing, if has_room => {
                 attempts.start_all(leases);
                 leasing = Box::pin(queue.lease(MAX_LEASED));

@@ -1,17 +1,23 @@
 //! The log: one line per event, written to standard error.
 //!
 //! As `key=value` pairs: `time=… level=… event=… peer=… session=… … reason=…`, or as one JSON object with the same keys. Values from peers are
-//! quoted and escaped (`escape`), the address comes first and is ours, so that no peer can forge a line or a field (T-52). A line
-//! is one write. A log that cannot be written is no reason to stop serving mail.
+//! quoted and escaped (`escape`), the address comes first and is ours, so that no peer can forge a line or a field (T-52). Lines are
+//! written in batches ([`writer`]). A log that cannot be written is no reason to stop serving mail, nor is one that strangers try to
+//! fill ([`flood`]).
+
+mod flood;
+mod writer;
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::Sink;
 use super::escape::escape_into;
-use super::event::{Event, Fields, Level};
+use super::event::{Event, Fields, Level, LogGap};
+use flood::Flood;
+use writer::Writer;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -24,31 +30,59 @@ pub enum LogFormat {
 }
 
 /// The sink that writes lines.
-pub struct Log<W> {
+pub struct Log {
     format: LogFormat,
     least: Level,
-    writer: Mutex<W>,
+    flood: Mutex<Flood>,
+    writer: Writer,
 }
 
-impl<W: Write> Log<W> {
-    /// A log of all events of at least this level.
-    pub fn new(format: LogFormat, least: Level, writer: W) -> Self {
-        Self {
+impl Log {
+    /// A log of all events of at least this level. Fails when the system has no thread to give.
+    pub fn new(
+        format: LogFormat,
+        least: Level,
+        output: impl Write + Send + 'static,
+    ) -> io::Result<Self> {
+        Ok(Self {
             format,
             least,
-            writer: Mutex::new(writer),
+            flood: Mutex::default(),
+            writer: Writer::start(output)?,
+        })
+    }
+
+    fn write(&self, at: SystemTime, event: &Event) {
+        let lost = self.writer.push(&render(self.format, at, event));
+        if lost > 0 {
+            self.gap(at, "all", lost);
         }
+    }
+
+    fn gap(&self, at: SystemTime, kind: &'static str, lines: u64) {
+        let gap = LogGap { kind, lines }.into();
+        // Told by the next line that finds room, if this one does not.
+        let _ = self.writer.push(&render(self.format, at, &gap));
     }
 }
 
-impl<W: Write + Send> Sink for Log<W> {
+impl Sink for Log {
     fn observe(&self, at: SystemTime, event: &Event) {
         if event.record().level() < self.least {
             return;
         }
-        let line = render(self.format, at, event);
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = writer.write_all(line.as_bytes());
+        let flood = &mut self.flood.lock().unwrap_or_else(PoisonError::into_inner);
+        let (admitted, left_out) = flood.admit(at, event);
+        for (kind, lines) in left_out {
+            self.gap(at, kind, lines);
+        }
+        if admitted {
+            self.write(at, event);
+        }
+    }
+
+    fn flush(&self) {
+        self.writer.flush();
     }
 }
 
@@ -137,8 +171,11 @@ fn needs_no_quotes(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
-    use crate::observe::event::{AuthAttempt, AuthResult};
+    use crate::observe::event::{AuthAttempt, AuthResult, ConnectionRefused};
     use crate::observe::reason::Reason;
 
     fn attempt(authcid: &str) -> Event {
@@ -196,10 +233,73 @@ mod tests {
         assert!(line.ends_with("reason=credentials-invalid\n"));
     }
 
+    /// What a log wrote.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines of a log of this level that observed these events, each at its second.
+    fn lines(least: Level, events: impl IntoIterator<Item = (u64, Event)>) -> Vec<String> {
+        let written = Written::default();
+        let log = Log::new(LogFormat::Text, least, written.clone()).unwrap();
+        for (second, event) in events {
+            log.observe(SystemTime::UNIX_EPOCH + Duration::from_secs(second), &event);
+        }
+        drop(log);
+        let octets = written.0.lock().unwrap();
+        let text = String::from_utf8_lossy(&octets);
+        text.lines().map(str::to_owned).collect()
+    }
+
     #[test]
     fn lines_below_the_least_level_are_left_out() {
-        let log = Log::new(LogFormat::Text, Level::Warn, Vec::new());
-        log.observe(SystemTime::UNIX_EPOCH, &attempt("fred"));
-        assert!(log.writer.into_inner().unwrap().is_empty());
+        assert_eq!(
+            lines(Level::Warn, [(0, attempt("fred"))]),
+            Vec::<String>::new()
+        );
+        assert_eq!(lines(Level::Info, [(0, attempt("fred"))]).len(), 1);
+    }
+
+    /// T-38: a flood of strangers does not fill the log, and is seen in it.
+    #[test]
+    fn a_flood_is_counted_and_not_written() {
+        let refused = || -> Event {
+            ConnectionRefused {
+                peer: "192.0.2.7".parse().unwrap(),
+                proxy: None,
+                listener: "l".into(),
+                reason: Reason::TooManyConnections,
+                detail: None,
+                id: None,
+            }
+            .into()
+        };
+        let mut events: Vec<_> = (0..5_000).map(|_| (7, refused())).collect();
+        events.push((7, attempt("fred")));
+        events.push((8, refused()));
+        let lines = lines(Level::Info, events);
+        assert_eq!(
+            lines.len(),
+            103,
+            "100 of them, the attempt, the gap, the next one"
+        );
+        assert!(
+            lines[100].contains("authcid=fred"),
+            "others are not held back"
+        );
+        assert!(
+            lines[101].ends_with("event=log-gap kind=connection-refused lines=4900"),
+            "{}",
+            lines[101]
+        );
     }
 }

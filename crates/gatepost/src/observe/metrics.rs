@@ -40,6 +40,8 @@ struct Counters {
     notices: Counter,
     faults: Family<Labels<2>, Counter>,
     exposed: Family<Labels<1>, Counter>,
+    reloads: Family<Labels<1>, Counter>,
+    log_gaps: Family<Labels<1>, Counter>,
 }
 
 impl Metrics {
@@ -148,6 +150,16 @@ impl Counters {
             "Passwords shown in clear text where they were not accepted",
             self.exposed.clone(),
         );
+        to.register(
+            "reloads",
+            "Configurations read again, by result",
+            self.reloads.clone(),
+        );
+        to.register(
+            "log_gaps",
+            "Lines left out of the log",
+            self.log_gaps.clone(),
+        );
     }
 
     fn count(&self, event: &Event) {
@@ -200,7 +212,19 @@ impl Counters {
                     .get_or_create(&[("part", it.part), reason])
                     .inc();
             }
-            Event::Started(_)
+            Event::Reloaded(_) => {
+                self.reloads.get_or_create(&[("result", "ok")]).inc();
+            }
+            Event::ReloadRefused(_) => {
+                self.reloads.get_or_create(&[("result", "refused")]).inc();
+            }
+            Event::LogGap(it) => {
+                self.log_gaps
+                    .get_or_create(&[("kind", it.kind)])
+                    .inc_by(it.lines);
+            }
+            Event::CertificateExpires(_)
+            | Event::Started(_)
             | Event::Listening(_)
             | Event::Draining(_)
             | Event::Stopped(_)

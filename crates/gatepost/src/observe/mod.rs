@@ -19,6 +19,9 @@ use event::Event;
 pub trait Sink: Send + Sync {
     /// Called once for each event, from any thread. Must return quickly and must not panic.
     fn observe(&self, at: SystemTime, event: &Event);
+
+    /// Sees off what it holds back, as at the end of the process.
+    fn flush(&self) {}
 }
 
 /// Where events go. Cloning is cheap; clones are the same observer.
@@ -41,6 +44,13 @@ impl Observer {
         let now = SystemTime::now();
         for sink in self.sinks.iter() {
             sink.observe(now, &event);
+        }
+    }
+
+    /// Has the sinks see off what they hold back: to be called before the process ends.
+    pub fn flush(&self) {
+        for sink in self.sinks.iter() {
+            sink.flush();
         }
     }
 }

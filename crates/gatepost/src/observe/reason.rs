@@ -106,6 +106,8 @@ reasons! {
     StorageFull => "storage-full",
     /// The message could not be written to stable storage.
     StorageFailed => "storage-failed",
+    /// Something on stable storage is damaged and was set aside.
+    StorageDamaged => "storage-damaged",
     /// A bound of this program was reached.
     LimitReached => "limit-reached",
 

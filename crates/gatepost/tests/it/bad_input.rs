@@ -73,7 +73,7 @@ async fn commands_out_of_order_are_refused() {
     assert_eq!(server.log.lines_with("event=password-exposed").len(), 1);
 }
 
-/// TLS-04, T-31: what stands behind STARTTLS is never a command, however it is cut into segments.
+/// TLS-04, T-31, V-14: what stands behind STARTTLS is never a command, however it is cut into segments.
 #[tokio::test]
 async fn octets_behind_starttls_are_never_answered() {
     let server = Server::start().await;
@@ -91,6 +91,17 @@ async fn octets_behind_starttls_are_never_answered() {
             "{cut}: {rest}"
         );
     }
+}
+
+/// V-14: "bare-LF `STARTTLS␊`": what stands behind it is an attack likewise.
+#[tokio::test]
+async fn starttls_with_a_bare_line_feed_starts_nothing() {
+    let server = Server::start().await;
+    let mut talk = server.talk().await;
+    talk.ask("EHLO client.example", "250 ").await;
+    talk.send("STARTTLS\nEHLO attacker.example\r\n").await;
+    talk.expect("554 5.5.0 ").await;
+    assert_eq!(talk.rest().await, "");
 }
 
 #[tokio::test]
@@ -124,7 +135,7 @@ async fn early_talkers_are_answered_in_order() {
 const HTTP: &str = "POST / HTTP/1.1\r\nHost: submit.example.com\r\nContent-Type: text/plain\r\n\r\n\
     EHLO browser\r\nAUTH PLAIN AGRldkBsb2NhbGhvc3QAZ2F0ZXBvc3Q=\r\nMAIL FROM:<dev@localhost>\r\n";
 
-/// SMTP-15, T-33: a browser lured to the port runs no command.
+/// SMTP-15, T-33, V-26: a browser lured to the port runs no command.
 #[tokio::test]
 async fn http_is_hung_up_on_at_the_first_line() {
     let server = Server::start().await;

@@ -139,7 +139,9 @@ impl Rig {
         };
         let (queue, _) = Queue::open_with(Arc::new(storage), options).unwrap();
         let log = Log::default();
-        let sink = LogSink::new(LogFormat::Text, Level::Debug, log.clone());
+        let sink = LogSink::new(LogFormat::Text, Level::Debug, log.clone()).unwrap();
+        let observer = Observer::new(vec![Box::new(sink)]);
+        log.follow(&observer);
         let services = Services {
             hostname: "submit.example.com".into(),
             authenticator: Authenticator::new(
@@ -150,7 +152,7 @@ impl Rig {
             accounts: Arc::new(OneAccount),
             queue: queue.clone(),
             routes: Arc::new([]),
-            observer: Observer::new(vec![Box::new(sink)]),
+            observer,
         };
         let socket = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let address = socket.local_addr().unwrap();

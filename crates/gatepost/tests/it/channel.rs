@@ -153,7 +153,7 @@ async fn starttls_at_the_end_of_a_pipeline_is_answered_before_the_handshake() {
     talk.ask("EHLO client.example", "250 ").await;
 }
 
-/// T-33: "ticket crosses listeners → full handshake".
+/// T-33, V-21: "ticket crosses listeners → full handshake".
 #[tokio::test]
 async fn a_ticket_of_one_listener_is_worth_nothing_at_another() {
     let server = Server::start_with(|config| {
@@ -174,11 +174,13 @@ async fn a_ticket_of_one_listener_is_worth_nothing_at_another() {
     }
 }
 
-/// TLS-15: "`close_notify`: send on close; accept absence; truncated DATA (no final dot) is never queued". T-32: after it nothing is read.
+/// TLS-15: "`close_notify`: send on close; accept absence; truncated DATA (no final dot) is never queued". T-32, V-05: after it nothing
+/// is read, in a chunk as in DATA.
 #[tokio::test]
 async fn a_channel_that_ends_in_a_message_leaves_no_message() {
     let server = Server::start().await;
-    for notify in [true, false] {
+    let mut ended = 0;
+    for (notify, chunk) in [(true, false), (false, false), (true, true), (false, true)] {
         let talk = Talk::connect(server.smtps).await;
         let mut talk = talk.start_tls(server.directory.path(), &[]).await.unwrap();
         talk.expect("220 ").await;
@@ -186,7 +188,11 @@ async fn a_channel_that_ends_in_a_message_leaves_no_message() {
         talk.ask(AUTH_PLAIN, "235 ").await;
         talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
         talk.ask("RCPT TO:<you@example.com>", "250 ").await;
-        talk.ask("DATA", "354 ").await;
+        if chunk {
+            talk.send("BDAT 1000 LAST\r\n").await;
+        } else {
+            talk.ask("DATA", "354 ").await;
+        }
         talk.send("From: dev@localhost\r\n\r\nHalf a message\r\n")
             .await;
         if notify {
@@ -196,9 +202,10 @@ async fn a_channel_that_ends_in_a_message_leaves_no_message() {
         } else {
             drop(talk);
         }
+        ended += 1;
         server
             .log
-            .wait_for_count("event=connection-closed", if notify { 1 } else { 2 })
+            .wait_for_count("event=connection-closed", ended)
             .await;
     }
     assert_eq!(server.queued().await, 0);

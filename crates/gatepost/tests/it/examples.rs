@@ -3,6 +3,9 @@
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
+
+use gatepost::net::tls::own_ca;
 
 #[test]
 fn every_example_is_usable_and_draws_no_advice() {
@@ -14,6 +17,8 @@ fn every_example_is_usable_and_draws_no_advice() {
         for file in files_named(&text) {
             make_private(&directory.path().join(file));
         }
+        let made = own_ca::issue(directory.path(), &["localhost"], &[], SystemTime::now()).unwrap();
+        std::fs::rename(made.certificate, directory.path().join("fullchain.pem")).unwrap();
         let file = directory.path().join("gatepost.toml");
         std::fs::write(&file, text.replace("/etc/gatepost", here)).unwrap();
         let check = Command::new(env!("CARGO_BIN_EXE_gatepost"))

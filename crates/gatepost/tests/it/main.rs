@@ -38,6 +38,7 @@ mod peers;
 mod probe;
 mod proxy;
 mod reference;
+mod reload;
 mod send;
 mod sendmail;
 mod server;

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use gatepost::config::ConfigError;
 use gatepost::config::resolved::{
     Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
     RouteMatch, TlsMode,
 };
 use gatepost::net::tls::own_ca;
+use gatepost::observe::Observer;
 use gatepost::observe::event::Level;
 use gatepost::observe::log::LogFormat;
 use gatepost::queue::{ListQuery, Queue};
@@ -19,7 +21,7 @@ use gatepost_sasl::Secret;
 use gatepost_smtp::path::Address;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::talk::Talk;
@@ -46,6 +48,8 @@ pub(crate) struct Server {
     pub(crate) store: Store,
     pub(crate) directory: TempDir,
     pub(crate) log: Log,
+    config: Config,
+    reread: mpsc::Sender<Result<Config, ConfigError>>,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
 }
@@ -62,13 +66,15 @@ impl Server {
         let mut config = config(&directory);
         change(&mut config);
         let log = Log::default();
-        let telemetry = Telemetry::new(LogFormat::Text, Level::Debug, log.clone());
-        let program = Program::build(config, telemetry).await.unwrap();
+        let telemetry = Telemetry::new(LogFormat::Text, Level::Debug, log.clone()).unwrap();
+        log.follow(&telemetry.observer);
+        let program = Program::build(config.clone(), telemetry).await.unwrap();
         let store = program.store().clone();
         add_account(&store, ACCOUNT, PASSWORD, &BTreeSet::new()).await;
         let bound: Vec<_> = program.bound().iter().map(|bound| bound.address).collect();
         let [smtp, smtps, legacy] = [0, 1, 2].map(|place| bound[place]);
         let (stop, stopped) = oneshot::channel();
+        let (reread, reloads) = mpsc::channel(1);
         let queue = program.queue().clone();
         let http = program.http();
         let token = program.token().map(|token| token.reveal().to_owned());
@@ -76,7 +82,7 @@ impl Server {
             let stop = async {
                 let _ = stopped.await;
             };
-            program.run(stop).await.unwrap();
+            program.run(stop, reloads).await.unwrap();
         });
         Self {
             smtp,
@@ -89,6 +95,8 @@ impl Server {
             store,
             directory,
             log,
+            config,
+            reread,
             stop: Some(stop),
             running: Some(running),
         }
@@ -150,6 +158,14 @@ impl Server {
         octets
     }
 
+    /// Gives the server another configuration, which then stands in the log as taken or refused.
+    pub(crate) async fn reload(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        let told = self.log.lines_with("event=reload").len();
+        self.reread.send(Ok(self.config.clone())).await.unwrap();
+        self.log.wait_for_count("event=reload", told + 1).await;
+    }
+
     /// Tells the server to drain.
     pub(crate) fn begin_stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
@@ -189,6 +205,7 @@ fn config(directory: &TempDir) -> Config {
             listener("legacy", TlsMode::None, ListenerProfile::Legacy),
         ],
         tls: Some(tls),
+        more_tls: Vec::new(),
         routes: vec![Route {
             matches: RouteMatch::default(),
             action: RouteAction::Capture,
@@ -220,11 +237,20 @@ async fn add_account(store: &Store, name: &str, password: &str, addresses: &BTre
 pub(crate) struct Log {
     octets: Arc<Mutex<Vec<u8>>>,
     grown: Arc<Notify>,
+    observer: Arc<OnceLock<Observer>>,
 }
 
 impl Log {
+    /// Has all that was observed before each look at the log.
+    pub(crate) fn follow(&self, observer: &Observer) {
+        let _ = self.observer.set(observer.clone());
+    }
+
     /// Lines that contain this text.
     pub(crate) fn lines_with(&self, text: &str) -> Vec<String> {
+        if let Some(observer) = self.observer.get() {
+            observer.flush();
+        }
         let log = String::from_utf8(self.octets.lock().unwrap().clone()).unwrap();
         log.lines()
             .filter(|line| line.contains(text))

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use gatepost_sasl::Secret;
+use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::cli::serve::{LogOptions, stop_signal};
@@ -95,8 +96,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let directory = Directory::open(arguments.dir.as_deref())?;
     let tls = certificate(directory.path(), &arguments.addresses())?;
     let config = config(arguments, directory.path(), tls);
-    let telemetry = arguments.log.telemetry();
-    process::runtime()?.block_on(async {
+    let telemetry = arguments.log.telemetry()?;
+    let observer = telemetry.observer.clone();
+    let served = process::runtime()?.block_on(async {
         let stop = stop_signal()?;
         let program = Program::build(config, telemetry).await?;
         let store = program.store().clone();
@@ -114,8 +116,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         print(&hints.to_string());
         // The sockets listen already: whoever reads this line can connect.
         print("ready");
-        program.run(stop).await.map_err(CommandError::from)
-    })
+        // There is no file to read again.
+        let (_, reloads) = mpsc::channel(1);
+        program.run(stop, reloads).await.map_err(CommandError::from)
+    });
+    observer.flush();
+    served
 }
 
 impl Arguments {
@@ -178,6 +184,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
             ),
         ],
         tls: Some(tls),
+        more_tls: Vec::new(),
         routes: vec![Route {
             matches: RouteMatch::default(),
             action: RouteAction::Capture,

@@ -6,37 +6,40 @@
 //!
 //! Standards: RFC 8446, RFC 5246, RFC 7301, RFC 8314, RFC 9266.
 
+mod certificate;
 pub mod own_ca;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use gatepost_sasl::ChannelBindings;
 use gatepost_smtp::TlsFacts;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ServerConfig, ServerConnection};
-use rustls::sign::CertifiedKey;
 use rustls::{
     HandshakeKind, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion, version,
 };
 
-use crate::config::resolved::TlsFiles;
+pub use certificate::{Certificate, Certificates, Expiry};
 
 /// The two names Exim's clients use; `smtp` is also what RFC 9266's examples and others use.
 const APPLICATION_PROTOCOLS: [&[u8]; 2] = [b"smtp", b"esmtp"];
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
 
-/// A certificate with its key, ready to use on any number of listeners.
-#[derive(Debug, Clone)]
-pub struct Certificate(Arc<CertifiedKey>);
-
 /// Why certificate or key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read or is no PEM file of the right kind.
+    /// A file cannot be read.
+    #[error("{option}: {file}: {error}")]
+    Unreadable {
+        /// The option that names the file.
+        option: &'static str,
+        /// The file.
+        file: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file is no PEM file of the right kind.
     #[error("{option}: {file}: {fault}")]
     File {
         /// The option that names the file.
@@ -47,60 +50,27 @@ pub enum TlsError {
         fault: String,
     },
     /// The two do not belong together, or the key is of a kind we do not support.
-    #[error("tls.certificate and tls.key: {0}")]
-    Pair(rustls::Error),
+    #[error("{certificate} and {key}: {fault}")]
+    Pair {
+        /// The file of the certificate.
+        certificate: String,
+        /// The file of the key.
+        key: String,
+        /// What is wrong with them.
+        fault: rustls::Error,
+    },
     /// The TLS library refused its settings.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
 }
 
-impl Certificate {
-    /// Reads both files and proves that they belong together.
-    pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        let chain = read("tls.certificate", &files.certificate, |path| {
-            CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()
-        })?;
-        if chain.is_empty() {
-            return Err(TlsError::File {
-                option: "tls.certificate",
-                file: files.certificate.display().to_string(),
-                fault: "it holds no certificate in PEM form".into(),
-            });
-        }
-        let key = read("tls.key", &files.key, |path| {
-            PrivateKeyDer::from_pem_file(path)
-        })?;
-        CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-            .map(|pair| Self(Arc::new(pair)))
-            .map_err(TlsError::Pair)
-    }
-}
-
-fn read<T>(
-    option: &'static str,
-    path: &Path,
-    parse: impl FnOnce(&Path) -> Result<T, rustls::pki_types::pem::Error>,
-) -> Result<T, TlsError> {
-    use rustls::pki_types::pem::Error;
-    parse(path).map_err(|error| TlsError::File {
-        option,
-        file: path.display().to_string(),
-        fault: match error {
-            Error::Io(error) => error.to_string(),
-            Error::NoItemsFound => "it holds no key in PEM form".into(),
-            other => format!("it is no usable PEM file: {other}"),
-        },
-    })
-}
-
 /// The settings of one listener.
-pub fn server_config(certificate: &Certificate) -> Result<Arc<ServerConfig>, TlsError> {
-    let resolver = rustls::sign::SingleCertAndKey::from(Arc::clone(&certificate.0));
+pub fn server_config(certificates: &Certificates) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&VERSIONS)
         .map_err(TlsError::Setup)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(resolver));
+        .with_cert_resolver(Arc::new(certificates.clone()));
     config.ignore_client_order = true;
     config.alpn_protocols = APPLICATION_PROTOCOLS.map(<[u8]>::to_vec).into();
     // Tickets keep the state at the client: no memory here, and keys that no other listener has.

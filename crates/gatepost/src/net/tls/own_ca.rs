@@ -174,7 +174,7 @@ mod tests {
 
         let files = issue(directory.path(), &["localhost"], &[], now).unwrap();
         assert_ne!(fs::read(&files.certificate).unwrap(), first);
-        let certificate = tls::Certificate::load(&files).unwrap();
+        let certificate = tls::Certificates::load(&files, &[]).unwrap();
         let mut server = ServerConnection::new(tls::server_config(&certificate).unwrap()).unwrap();
         shake_hands(&mut client, &mut server);
         assert!(!client.is_handshaking() && !server.is_handshaking());

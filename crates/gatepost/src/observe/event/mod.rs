@@ -10,7 +10,10 @@ mod session;
 use std::fmt::Display;
 
 pub use delivery::{DeliveryAttempt, DeliveryOutcome, NoticeQueued};
-pub use process::{AccountChanged, Draining, Fault, Listening, Started, Stopped};
+pub use process::{
+    AccountChanged, CertificateExpires, Draining, Fault, Listening, LogGap, ReloadRefused,
+    Reloaded, Started, Stopped,
+};
 pub use session::{
     AuthAttempt, AuthResult, CommandRefused, ConnectionClosed, ConnectionRefused, MessageAccepted,
     PasswordExposed, QuirkSeen, TlsFailed, TlsSeen,
@@ -42,6 +45,10 @@ events! {
     Listening,
     Draining,
     Stopped,
+    Reloaded,
+    ReloadRefused,
+    CertificateExpires,
+    LogGap,
     Fault,
     AccountChanged,
     ConnectionRefused,

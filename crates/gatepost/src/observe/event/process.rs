@@ -53,6 +53,42 @@ pub struct Fault {
     pub detail: String,
 }
 
+/// A changed configuration is in force.
+#[derive(Debug, Clone)]
+pub struct Reloaded {
+    /// How many listeners there are now.
+    pub listeners: usize,
+    /// Names of those that are new.
+    pub added: Vec<String>,
+    /// Names of those that accept nothing more.
+    pub gone: Vec<String>,
+    /// Options that were changed and hold from the next start only.
+    pub waiting: Vec<&'static str>,
+}
+
+/// A changed configuration cannot be used; the former one stays in force.
+#[derive(Debug, Clone)]
+pub struct ReloadRefused {
+    /// Why: what, where and what next.
+    pub detail: String,
+}
+
+/// A certificate ends soon, or has ended.
+#[derive(Debug, Clone)]
+pub struct CertificateExpires {
+    /// Which, and when.
+    pub detail: String,
+}
+
+/// Lines of the log were left out: too many of a kind in a short time, or nobody took them.
+#[derive(Debug, Clone)]
+pub struct LogGap {
+    /// The kind of event, or `all`.
+    pub kind: &'static str,
+    /// How many lines.
+    pub lines: u64,
+}
+
 /// Someone changed an account.
 #[derive(Debug, Clone)]
 pub struct AccountChanged {
@@ -124,6 +160,77 @@ impl Record for Fault {
     fn fields(&self, to: &mut dyn Fields) {
         to.text("part", self.part);
         to.text("detail", &self.detail);
+    }
+}
+
+impl Record for Reloaded {
+    fn name(&self) -> &'static str {
+        "reloaded"
+    }
+
+    fn level(&self) -> Level {
+        if self.waiting.is_empty() {
+            Level::Info
+        } else {
+            Level::Warn
+        }
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.number("listeners", self.listeners as u64);
+        let lists = [
+            ("added", self.added.join(", ")),
+            ("gone", self.gone.join(", ")),
+        ];
+        for (key, names) in lists {
+            to.some(key, Some(names.as_str()).filter(|names| !names.is_empty()));
+        }
+        if !self.waiting.is_empty() {
+            to.text("needs_restart", &self.waiting.join(", "));
+        }
+    }
+}
+
+impl Record for ReloadRefused {
+    fn name(&self) -> &'static str {
+        "reload-refused"
+    }
+
+    fn level(&self) -> Level {
+        Level::Error
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.text("detail", &self.detail);
+    }
+}
+
+impl Record for CertificateExpires {
+    fn name(&self) -> &'static str {
+        "certificate-expires"
+    }
+
+    fn level(&self) -> Level {
+        Level::Warn
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.text("detail", &self.detail);
+    }
+}
+
+impl Record for LogGap {
+    fn name(&self) -> &'static str {
+        "log-gap"
+    }
+
+    fn level(&self) -> Level {
+        Level::Warn
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.text("kind", self.kind);
+        to.number("lines", self.lines);
     }
 }
 

@@ -25,7 +25,7 @@ use gatepost_sasl::{Authcid, Grant, Identity, Outcome, mechanism};
 use gatepost_smtp::params::{Body, Submitter};
 use gatepost_smtp::path::{ForwardPath, ReversePath};
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::smarthost::Smarthost;
@@ -152,9 +152,14 @@ impl World {
         let (tell, events) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let observer = Observer::new(vec![Box::new(Ears(tell))]);
-        let running = tokio::spawn(delivery::run(queue.clone(), settings, observer, async {
-            let _ = stopped.await;
-        }));
+        let running = tokio::spawn(delivery::run(
+            queue.clone(),
+            watch::channel(settings).1,
+            observer,
+            async {
+                let _ = stopped.await;
+            },
+        ));
         Self {
             queue,
             directory,

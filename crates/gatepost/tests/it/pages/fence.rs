@@ -153,6 +153,7 @@ async fn alone(directory: &tempfile::TempDir) -> (TcpListener, Shown) {
     let site = Shown {
         messages: Messages::new(queue),
         attempts: Attempts::new(),
+        health: gatepost::control::health::Health::default(),
         metrics: Metrics::new(),
         token: Token::draw().unwrap(),
     };

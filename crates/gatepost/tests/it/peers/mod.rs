@@ -5,8 +5,8 @@
 
 mod clients;
 mod corpus;
-mod probe;
 mod haproxy;
+mod probe;
 mod send;
 mod server_peer;
 mod smarthost;
