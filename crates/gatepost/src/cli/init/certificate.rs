@@ -13,14 +13,14 @@ use rustls::{CertificateError, Error, RootCertStore};
 
 use super::plan::{CertificateSource, Plan};
 use super::report::Report;
-use crate::net::tls::Certificate;
+use crate::net::tls::Certificates;
 
 const CHECK: &str = "certificate";
 
 /// Certificate and key belong together; the certificate is good for the name, today, to whoever trusts the authority.
 pub(super) fn check(plan: &Plan, report: &mut Report) {
     let files = plan.tls_files();
-    if let Err(error) = Certificate::load(&files) {
+    if let Err(error) = Certificates::load(&files, &[]) {
         return report.fail(
             CHECK,
             error.to_string(),

@@ -11,7 +11,7 @@ use gatepost_client::{
     Address, Client, Connector, Credentials, Envelope, Error, MechanismChoice, Roots, Secret,
     TlsMode as ClientTls,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::report::{Account, Report};
 use crate::cli::account::generate;
@@ -78,7 +78,8 @@ async fn hold(
     directory
         .fill(sender.known.then_some(config.data.as_path()))
         .map_err(|error| format!("{}: {error}", directory.0.display()))?;
-    let silent = Telemetry::new(LogFormat::Text, Level::Error, io::sink());
+    let silent = Telemetry::new(LogFormat::Text, Level::Error, io::sink())
+        .map_err(|error| error.to_string())?;
     let program = Program::build(rehearsed(config, &directory.0)?, silent)
         .await
         .map_err(|error| error.to_string())?;
@@ -100,9 +101,11 @@ async fn hold(
         .filter_map(|(listener, bound)| Some((client_mode(listener.tls)?, bound.address.port())))
         .collect();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = program.run(async {
+    let (_, reloads) = mpsc::channel(1);
+    let stop_asked = async {
         let _ = stopped.await;
-    });
+    };
+    let serving = program.run(stop_asked, reloads);
     let talking = async {
         for (mode, port) in doors {
             converse(mode, port, &directory.0, sender, report).await;
