@@ -242,7 +242,11 @@ impl From<&TlsFacts> for TlsSeen {
 impl TlsSeen {
     fn fields(&self, to: &mut dyn Fields) {
         to.text("tls", &self.version);
-        to.text("cipher", &self.cipher);
+        // A proxy that ended TLS may not have told it.
+        to.some(
+            "cipher",
+            Some(self.cipher.as_str()).filter(|it| !it.is_empty()),
+        );
         to.some("group", self.group.as_deref());
         to.some("sni", self.sni.as_deref());
         to.some("alpn", self.alpn.as_deref());

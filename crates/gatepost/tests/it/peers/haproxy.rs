@@ -45,7 +45,7 @@ async fn haproxy_speaks_for_its_clients() {
          listen version2\n bind {version2}\n option smtpchk EHLO haproxy.example\n\
          \x20server gatepost {smtp} send-proxy-v2 proxy-v2-options crc32c check check-send-proxy inter 100ms\n\
          listen tls_ended\n bind {tls_ended} ssl crt {pem}\n\
-         \x20server gatepost {ended} send-proxy-v2-ssl-cn proxy-v2-options authority,crc32c\n",
+         \x20server gatepost {ended} send-proxy-v2-ssl-cn proxy-v2-options ssl-cipher,authority,crc32c\n",
         smtp = server.smtp,
         ended = server.bound[3],
         pem = pem(directory).display(),
