@@ -39,12 +39,22 @@ struct Shared {
 struct State {
     pending: Vec<u8>,
     lost: u64,
-    /// The thread waits for a line; otherwise it comes back by itself.
-    idle: bool,
-    writing: bool,
+    thread: Doing,
     /// Somebody waits for the end of what is pending.
     urgent: bool,
     ended: bool,
+}
+
+/// What the thread is at.
+#[derive(Default, PartialEq, Eq)]
+enum Doing {
+    /// It writes a batch, and comes back by itself.
+    Writing,
+    /// It gathers lines, and comes back by itself.
+    #[default]
+    Gathering,
+    /// It waits to be woken.
+    Waiting,
 }
 
 impl Writer {
@@ -66,8 +76,8 @@ impl Writer {
             return 0;
         }
         state.pending.extend_from_slice(line.as_bytes());
-        if state.idle {
-            state.idle = false;
+        if state.thread == Doing::Waiting {
+            state.thread = Doing::Gathering;
             self.shared.wake.notify_one();
         }
         std::mem::take(&mut state.lost)
@@ -77,9 +87,9 @@ impl Writer {
     pub(super) fn flush(&self) {
         let mut state = self.shared.state();
         state.urgent = true;
-        state.idle = false;
         self.shared.wake.notify_one();
-        let unwritten = |state: &mut State| state.writing || !state.pending.is_empty();
+        let unwritten =
+            |state: &mut State| state.thread == Doing::Writing || !state.pending.is_empty();
         drop(
             self.shared
                 .done
@@ -108,7 +118,7 @@ impl Shared {
             let _ = output.write_all(&batch).and_then(|()| output.flush());
             batch.clear();
             let mut state = self.state();
-            state.writing = false;
+            state.thread = Doing::Gathering;
             if state.pending.is_empty() {
                 state.urgent = false;
                 self.done.notify_all();
@@ -126,15 +136,14 @@ impl Shared {
                 return false;
             }
             state.urgent = false;
-            state.idle = true;
+            state.thread = Doing::Waiting;
             self.done.notify_all();
             state = self
                 .wake
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        state.idle = false;
-        state.writing = true;
+        state.thread = Doing::Writing;
         std::mem::swap(&mut state.pending, batch);
         true
     }

@@ -1,4 +1,4 @@
-//! HAProxy in front of Gatepost: both versions of its header, its health checks, and TLS that ends there.
+//! `HAProxy` in front of Gatepost: both versions of its header, its health checks, and TLS that ends there.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::peer_table::passed;
 use crate::server::{AUTH_PLAIN, Server};
 use crate::talk::Talk;
 
-/// The longest that HAProxy may take to listen on a busy machine.
+/// The longest that `HAProxy` may take to listen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The client's address, which only the header can tell.
@@ -113,7 +113,7 @@ async fn haproxy(directory: &Path, configuration: &str, listening: SocketAddr) -
     child
 }
 
-/// Certificate and key in one file, as HAProxy wants them.
+/// Certificate and key in one file, as `HAProxy` wants them.
 fn pem(directory: &Path) -> std::path::PathBuf {
     let parts = ["certificate.pem", "key.pem"];
     let parts = parts.map(|name| std::fs::read_to_string(directory.join(name)).unwrap());
