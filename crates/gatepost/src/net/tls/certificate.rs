@@ -2,7 +2,7 @@
 //!
 //! Everything that can be wrong with the files is found when they are read, at start, at a reload and by `gatepost check`.
 //!
-//! Standards: RFC 6066 §3 (SNI), RFC 6125 and RFC 9525 (names), RFC 8314 §4.4.
+//! Standards: RFC 7817 §3 (names), RFC 8314 §4.4 (the name a client asks for).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
