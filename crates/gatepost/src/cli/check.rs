@@ -77,6 +77,12 @@ impl Verdict {
             Err(TlsError::Unreadable { .. }) => Ok(()),
             Err(error) => {
                 self.usable = false;
+                self.faults.push(ConfigFault {
+                    line: None,
+                    column: None,
+                    what: error.to_string(),
+                    next: "both files must be PEM and belong together".to_owned(),
+                });
                 Err(CommandError::Failed(format!(
                     "the certificates cannot be used\n{error}"
                 )))
