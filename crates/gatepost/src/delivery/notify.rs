@@ -218,3 +218,86 @@ async fn header_of(content: impl AsyncRead) -> Vec<u8> {
     }
     octets
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gatepost_smtp::params::RcptParams;
+    use gatepost_smtp::path::Address;
+
+    use super::*;
+
+    fn recipient(notify: Option<&str>) -> LeasedRecipient {
+        LeasedRecipient {
+            place: 0,
+            forward_path: Address::parse("you@next.example").unwrap().into(),
+            params: RcptParams {
+                notify: notify.map(|text| Notify::parse(text).unwrap()),
+                original_recipient: None,
+            },
+            attempts: 3,
+            waited: Duration::from_secs(4 * 60 * 60),
+            delay_told: false,
+            diagnostic: String::new(),
+        }
+    }
+
+    // DSN-03: in the order failed, held, delivered, delivered to a hop with DSN.
+    #[test]
+    fn dsn_03_what_is_told_of_which_outcome() {
+        let retry = RetrySchedule::default();
+        let diagnostic = String::new;
+        let outcomes = [
+            (
+                RecipientOutcome::Bounced {
+                    diagnostic: diagnostic(),
+                },
+                false,
+            ),
+            (
+                RecipientOutcome::Held {
+                    diagnostic: diagnostic(),
+                },
+                false,
+            ),
+            (RecipientOutcome::Delivered, false),
+            (RecipientOutcome::Delivered, true),
+        ];
+        let (failed, relayed) = (Some(Fate::Failed), Some(Fate::Relayed));
+        for (notify, expected) in [
+            (None, [failed, None, None, None]),
+            (Some("NEVER"), [None, None, None, None]),
+            (Some("FAILURE"), [failed, None, None, None]),
+            (Some("SUCCESS"), [None, None, relayed, None]),
+            (Some("DELAY"), [None, None, None, None]),
+            (Some("SUCCESS,FAILURE,DELAY"), [failed, None, relayed, None]),
+        ] {
+            let told = outcomes
+                .each_ref()
+                .map(|(outcome, dsn)| fate(&recipient(notify), outcome, *dsn, &retry));
+            assert_eq!(told, expected, "{notify:?}");
+        }
+    }
+
+    #[test]
+    fn a_delay_is_told_at_its_age_and_once() {
+        let retry = RetrySchedule::default();
+        for (notify, told) in [
+            (None, true),
+            (Some("DELAY"), true),
+            (Some("FAILURE"), false),
+        ] {
+            assert_eq!(tells_delay(&recipient(notify), &retry), told, "{notify:?}");
+        }
+        let young = LeasedRecipient {
+            waited: Duration::from_secs(4 * 60 * 60 - 1),
+            ..recipient(None)
+        };
+        let warned = LeasedRecipient {
+            delay_told: true,
+            ..recipient(None)
+        };
+        assert!(!tells_delay(&young, &retry) && !tells_delay(&warned, &retry));
+    }
+}
