@@ -167,6 +167,10 @@ fn conclusion() -> Vec<Block> {
         term("2", "Wrong usage."),
         Block::Section("Signals".into()),
         term(
+            "SIGHUP",
+            "`serve` reads its configuration and certificates again, without ending a session. A file that cannot be used is refused in the log, and what was in use stays.",
+        ),
+        term(
             "SIGTERM, SIGINT",
             "`serve` and `dev` stop accepting, let sessions and deliveries finish for a while (`limits.drain_timeout`), and end.",
         ),
