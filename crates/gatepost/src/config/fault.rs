@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, for the person who wrote it: what, where, what next.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -99,10 +99,25 @@ impl fmt::Display for ConfigError {
             if let Some((line, column)) = place {
                 write!(f, ":{line}:{column}")?;
             }
-            write!(f, ": {}\n    {}", fault.what, fault.next)?;
+            f.write_str(": ")?;
+            write_plain(f, &fault.what)?;
+            f.write_str("\n    ")?;
+            write_plain(f, &fault.next)?;
         }
         Ok(())
     }
+}
+
+/// Faults quote what is in the file, and are shown on a terminal: nothing in them steers it.
+fn write_plain(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for character in text.chars() {
+        if character.is_control() && character != '\n' {
+            write!(f, "{}", character.escape_default())?;
+        } else {
+            f.write_char(character)?;
+        }
+    }
+    Ok(())
 }
 
 impl std::error::Error for ConfigError {}
@@ -124,5 +139,14 @@ mod tests {
         assert_eq!(place("abc", 0), (1, 1));
         assert_eq!(place("a\nüx", 4), (2, 2));
         assert_eq!(place("a\n", 2), (2, 1));
+    }
+
+    #[test]
+    fn what_is_quoted_does_not_steer_a_terminal() {
+        let text = "http = \"\\u001b[2J:80\"";
+        let error = crate::config::parse(Path::new("x.toml"), text).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains(r"\u{1b}[2J:80"), "{told}");
+        assert!(!told.contains('\u{1b}'));
     }
 }
