@@ -4,7 +4,7 @@ use super::Violation;
 use crate::workspace::Workspace;
 
 /// Member → the members it may depend on. A crate that is not listed may depend on none.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
     (
         "gatepost",
         &["gatepost-client", "gatepost-smtp", "gatepost-sasl"],
@@ -13,6 +13,15 @@ const MAY_USE: [(&str, &[&str]); 6] = [
     ("gatepost-smtp", &["gatepost-sasl"]),
     ("gatepost-sasl", &[]),
     ("gatepost-testkit", &["gatepost-smtp", "gatepost-sasl"]),
+    (
+        "gatepost-fuzz",
+        &[
+            "gatepost",
+            "gatepost-testkit",
+            "gatepost-smtp",
+            "gatepost-sasl",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
