@@ -27,6 +27,7 @@ mod dialogue;
 mod examples;
 #[cfg(feature = "peer-tests")]
 mod from_forms;
+mod guides;
 mod init;
 #[cfg(feature = "peer-tests")]
 mod package;
