@@ -11,3 +11,4 @@ mod send;
 mod server_peer;
 mod smarthost;
 mod uses;
+mod wishes;

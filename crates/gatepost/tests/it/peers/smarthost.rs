@@ -20,7 +20,7 @@ const CHANNELS: [(RouteTls, &str, &str); 3] = [
 ];
 
 /// A route to the peer for mail to recipients in this domain.
-fn route(
+pub(super) fn route(
     peer: &ServerPeer,
     domain: &str,
     tls: RouteTls,
@@ -72,7 +72,7 @@ fn capture_notices() -> Route {
     }
 }
 
-async fn server_with(routes: Vec<Route>) -> Server {
+pub(super) async fn server_with(routes: Vec<Route>) -> Server {
     Server::start_with(|config| config.routes = routes).await
 }
 
