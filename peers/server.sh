@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # server.sh - what all server peers do alike: the commands build, up and shell. Sourced by each peer, which then calls `serve "$@"`.
+# `debian` is no server: it takes build and shell from here, and has a `run` of its own.
 #
 # The peer says beforehand:
 #   name        of the peer, its root and its directory peers/NAME.d
