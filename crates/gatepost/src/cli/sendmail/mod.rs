@@ -11,7 +11,9 @@ use std::fmt::Display;
 use std::io::Read as _;
 use std::process::ExitCode;
 
-use gatepost_client::{Credentials, Envelope, Error, MechanismChoice, Recipient, Secret};
+use gatepost_client::{
+    Credentials, Envelope, Error, MechanismChoice, Recipient, Secret, SendReport,
+};
 use gatepost_smtp::path::{Address, ReversePath};
 
 use self::message::Message;
@@ -76,12 +78,29 @@ pub(super) fn recipients_of(message: &[u8]) -> Result<(Vec<Address>, Vec<u8>), C
 
 fn send(options: &Options) -> Result<(), Failure> {
     let settings = Settings::load(options.configuration.as_deref())?;
+    let mut message = Message::new(&standard_input()?, options.ignore_dots)?;
+    let envelope = envelope(options, &settings, &mut message)?;
+    let sent = submission(options, settings)?
+        .run(&envelope, message.octets())
+        .map_err(|error| Failure::new(status(&error), &error))?;
+    all_accepted(&envelope, &sent.report)
+}
+
+fn standard_input() -> Result<Vec<u8>, Failure> {
     let mut given = Vec::new();
     std::io::stdin()
         .lock()
         .read_to_end(&mut given)
         .map_err(|error| Failure::new(Status::IoError, format!("standard input: {error}")))?;
-    let mut message = Message::new(&given, options.ignore_dots)?;
+    Ok(given)
+}
+
+/// Sender and recipients, and the message made whole for them.
+fn envelope(
+    options: &Options,
+    settings: &Settings,
+    message: &mut Message,
+) -> Result<Envelope, Failure> {
     let mut recipients = addresses(&options.recipients)?;
     if options.recipients_in_message {
         recipients.extend(message.take_recipients()?);
@@ -92,7 +111,7 @@ fn send(options: &Options) -> Result<(), Failure> {
             "no recipients\n    name them as arguments, or add -t to take them from To, Cc and Bcc",
         ));
     }
-    let sender = sender(options, &settings, &message)?;
+    let sender = sender(options, settings, message)?;
     message.complete(&sender, options.full_name.as_deref())?;
     let mut envelope = Envelope::new(
         sender,
@@ -105,12 +124,16 @@ fn send(options: &Options) -> Result<(), Failure> {
     envelope.smtputf8 = message.is_international();
     envelope.ret = options.ret;
     envelope.envelope_id.clone_from(&options.envelope_id);
-    let submission = Submission {
-        host: settings.host.clone(),
+    Ok(envelope)
+}
+
+fn submission(options: &Options, settings: Settings) -> Result<Submission, Failure> {
+    Ok(Submission {
+        credentials: credentials(&settings)?,
+        host: settings.host,
         port: settings.port,
         protection: settings.protection,
-        ca: settings.ca.clone(),
-        credentials: credentials(&settings)?,
+        ca: settings.ca,
         choice: settings
             .auth
             .map_or(MechanismChoice::Strongest, MechanismChoice::Only),
@@ -119,14 +142,15 @@ fn send(options: &Options) -> Result<(), Failure> {
         } else {
             Show::Never
         },
-    };
-    let sent = submission
-        .run(&envelope, message.octets())
-        .map_err(|error| Failure::new(status(&error), &error))?;
+    })
+}
+
+/// Fails when a recipient was refused, with a line for each.
+fn all_accepted(envelope: &Envelope, report: &SendReport) -> Result<(), Failure> {
     let refused: Vec<_> = envelope
         .recipients
         .iter()
-        .zip(&sent.report.recipients)
+        .zip(&report.recipients)
         .filter_map(|(recipient, outcome)| Some((recipient, outcome.as_ref().err()?)))
         .collect();
     let Some((_, first)) = refused.first() else {

@@ -74,24 +74,12 @@ impl Settings {
         let written: Written = toml::from_str(&text).map_err(|error| wrong(&error))?;
         let (host, port) = split(&written.server)
             .map_err(|_| wrong(&format!("server: `{}` is not HOST:PORT", written.server)))?;
-        let auth = match &written.auth {
-            None => None,
-            Some(name) => Some(
-                mechanism::by_name(name)
-                    .ok_or_else(|| wrong(&format!("auth: there is no mechanism {name}")))?,
-            ),
+        let known = |name: &String| {
+            mechanism::by_name(name)
+                .ok_or_else(|| wrong(&format!("auth: there is no mechanism {name}")))
         };
-        let implied = if port == Some(IMPLICIT_TLS_PORT) {
-            Protection::Implicit
-        } else {
-            Protection::Starttls
-        };
-        let protection = match written.tls {
-            Some(Tls::Starttls) => Protection::Starttls,
-            Some(Tls::Implicit) => Protection::Implicit,
-            Some(Tls::None) => Protection::None,
-            None => implied,
-        };
+        let auth = written.auth.as_ref().map(known).transpose()?;
+        let protection = protection(written.tls, port);
         let default = match protection {
             Protection::Implicit => IMPLICIT_TLS_PORT,
             _ => SUBMISSION_PORT,
@@ -107,6 +95,17 @@ impl Settings {
             auth,
             from: written.from,
         })
+    }
+}
+
+/// As written; else the port tells.
+fn protection(written: Option<Tls>, port: Option<u16>) -> Protection {
+    match written {
+        Some(Tls::Starttls) => Protection::Starttls,
+        Some(Tls::Implicit) => Protection::Implicit,
+        Some(Tls::None) => Protection::None,
+        None if port == Some(IMPLICIT_TLS_PORT) => Protection::Implicit,
+        None => Protection::Starttls,
     }
 }
 
