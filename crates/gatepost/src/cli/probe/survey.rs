@@ -26,30 +26,56 @@ pub(super) fn run(target: &Target, report: &mut Report) -> io::Result<Channel> {
     } else {
         Verdict::Fault
     };
+    let section = "RFC 5321 §4.2";
+    report.add(Finding::new(verdict, "greeting", section, greeting.text()));
+    let (starttls, hello) = greet(target, &mut connection, report)?;
+    look_at_tls(target, &connection, &hello, report);
+    let mechanisms = mechanisms(&hello);
+    let (verdict, found) = if mechanisms.is_empty() {
+        (Verdict::Fault, "AUTH is not offered".to_owned())
+    } else {
+        (Verdict::Ok, mechanisms.join(" "))
+    };
+    report.add(Finding::new(verdict, "offer", "RFC 4954 §3", &found));
+    let _ = connection.ask("QUIT");
+    Ok(Channel {
+        starttls,
+        mechanisms,
+    })
+}
+
+/// EHLO, then STARTTLS and EHLO again where that is offered and wanted: whether it was, and the last answer to EHLO.
+fn greet(
+    target: &Target,
+    connection: &mut Connection,
+    report: &mut Report,
+) -> io::Result<(bool, Reply)> {
+    let first = connection.hello()?;
+    if connection.tls().is_some() {
+        return Ok((false, first));
+    }
+    let (verdict, found) = clear_offer(&first);
+    report.add(Finding::new(verdict, "offer-clear", "RFC 4954 §9", &found));
+    let offered = keyword(&first, "STARTTLS").is_some();
+    if !offered || target.protection == Some(Protection::None) {
+        return Ok((false, first));
+    }
+    let (verdict, found) = injection(target)?;
+    let section = "RFC 3207 §5";
+    report.add(Finding::new(verdict, "starttls-injection", section, &found));
+    connection.ask("STARTTLS")?;
+    connection.start_tls(target)?;
+    Ok((true, connection.hello()?))
+}
+
+/// What protects the channel on which this was the answer to EHLO.
+fn look_at_tls(target: &Target, connection: &Connection, hello: &Reply, report: &mut Report) {
     let mut add = |verdict, question, section, found: &str| {
         report.add(Finding::new(verdict, question, section, found));
     };
-    add(verdict, "greeting", "RFC 5321 §4.2", greeting.text());
-    let first = connection.hello()?;
-    let protected_already = connection.tls().is_some();
-    if !protected_already {
-        let (verdict, found) = clear_offer(&first);
-        add(verdict, "offer-clear", "RFC 4954 §9", &found);
-    }
-    let starttls = !protected_already
-        && target.protection != Some(Protection::None)
-        && keyword(&first, "STARTTLS").is_some();
-    let hello = if starttls {
-        let (verdict, found) = injection(target)?;
-        add(verdict, "starttls-injection", "RFC 3207 §5", &found);
-        connection.ask("STARTTLS")?;
-        connection.start_tls(target)?;
-        connection.hello()?
-    } else {
-        first
-    };
-    match connection.tls() {
-        Some(tls) => add(Verdict::Ok, "tls", "RFC 8314 §4.1", &tls),
+    let tls = connection.tls();
+    match &tls {
+        Some(tls) => add(Verdict::Ok, "tls", "RFC 8314 §4.1", tls),
         None => add(
             Verdict::Note,
             "tls",
@@ -59,25 +85,13 @@ pub(super) fn run(target: &Target, report: &mut Report) -> io::Result<Channel> {
     }
     let (verdict, found) = target.witness.verdict();
     add(verdict, "certificate", "RFC 7817 §3", &found);
-    if connection.tls().is_some() {
-        let (verdict, found) = match keyword(&hello, "STARTTLS") {
+    if tls.is_some() {
+        let (verdict, found) = match keyword(hello, "STARTTLS") {
             Some(_) => (Verdict::Fault, "STARTTLS is offered again within TLS"),
             None => (Verdict::Ok, "not offered again"),
         };
         add(verdict, "starttls-twice", "RFC 3207 §4.2", found);
     }
-    let mechanisms = mechanisms(&hello);
-    let (verdict, found) = if mechanisms.is_empty() {
-        (Verdict::Fault, "AUTH is not offered".to_owned())
-    } else {
-        (Verdict::Ok, mechanisms.join(" "))
-    };
-    add(verdict, "offer", "RFC 4954 §3", &found);
-    let _ = connection.ask("QUIT");
-    Ok(Channel {
-        starttls,
-        mechanisms,
-    })
 }
 
 /// Proves that the credentials work, as a careful client does.
