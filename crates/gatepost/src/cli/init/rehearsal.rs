@@ -98,7 +98,13 @@ async fn hold(
         .listeners
         .iter()
         .zip(program.bound())
-        .filter_map(|(listener, bound)| Some((client_mode(listener.tls)?, bound.address.port())))
+        .filter_map(|(listener, bound)| {
+            Some(Door {
+                mode: client_mode(listener.tls)?,
+                port: bound.address.port(),
+                directory: &directory.0,
+            })
+        })
         .collect();
     let (stop, stopped) = oneshot::channel::<()>();
     let (_, reloads) = mpsc::channel(1);
@@ -107,8 +113,8 @@ async fn hold(
     };
     let serving = program.run(stop_asked, reloads);
     let talking = async {
-        for (mode, port) in doors {
-            converse(mode, port, &directory.0, sender, report).await;
+        for door in &doors {
+            converse(door, sender, report).await;
         }
         drop(stop);
     };
@@ -150,34 +156,13 @@ fn client_mode(tls: TlsMode) -> Option<ClientTls> {
     }
 }
 
-async fn converse(
-    mode: ClientTls,
-    port: u16,
-    directory: &Path,
-    sender: &Sender,
-    report: &mut Report,
-) {
-    let how = match mode {
+/// One listener's part: first a stranger's message, then that of the sender.
+async fn converse(door: &Door<'_>, sender: &Sender, report: &mut Report) {
+    let how = match door.mode {
         ClientTls::Implicit => "TLS from the first octet",
         _ => "STARTTLS",
     };
-    let connect = async || -> Result<Client, Error> {
-        let roots = Roots::from_pem_file(&directory.join("ca.pem"))?;
-        Connector::new("127.0.0.1", port, mode)
-            .roots(roots)
-            .connect()
-            .await
-    };
-    let stranger = async || -> Result<bool, Error> {
-        let mut client = connect().await?;
-        let taken = send(&mut client, sender).await;
-        client.quit().await;
-        match taken {
-            Err(Error::Server(_)) => Ok(false),
-            other => other,
-        }
-    };
-    match stranger().await {
+    match stranger(door, sender).await {
         Ok(false) => report.pass(STRANGER, format!("refused, {how}")),
         Ok(true) => report.fail(
             STRANGER,
@@ -186,21 +171,7 @@ async fn converse(
         ),
         Err(error) => report.fail(STRANGER, format!("{error}, {how}"), NEXT),
     }
-    let user = async || -> Result<(bool, &str), Error> {
-        let mut client = connect().await?;
-        let credentials = Credentials {
-            authcid: sender.name.clone(),
-            authzid: None,
-            password: sender.password.clone(),
-        };
-        let used = client
-            .authenticate(&credentials, MechanismChoice::Strongest)
-            .await?;
-        let taken = send(&mut client, sender).await?;
-        client.quit().await;
-        Ok((taken, used.name))
-    };
-    match user().await {
+    match user(door, sender).await {
         Ok((true, used)) => report.pass(
             CHECK,
             format!("accepted from {} by {used}, {how}", sender.name),
@@ -208,6 +179,51 @@ async fn converse(
         Ok((false, _)) => report.fail(CHECK, format!("refused from {}, {how}", sender.name), NEXT),
         Err(error) => report.fail(CHECK, format!("{error}, {how}"), NEXT),
     }
+}
+
+/// Where a listener takes connections, and how.
+struct Door<'a> {
+    mode: ClientTls,
+    port: u16,
+    /// Has the certificate's authority.
+    directory: &'a Path,
+}
+
+impl Door<'_> {
+    async fn connect(&self) -> Result<Client, Error> {
+        let roots = Roots::from_pem_file(&self.directory.join("ca.pem"))?;
+        Connector::new("127.0.0.1", self.port, self.mode)
+            .roots(roots)
+            .connect()
+            .await
+    }
+}
+
+/// Whether a message is accepted without authentication.
+async fn stranger(door: &Door<'_>, sender: &Sender) -> Result<bool, Error> {
+    let mut client = door.connect().await?;
+    let taken = send(&mut client, sender).await;
+    client.quit().await;
+    match taken {
+        Err(Error::Server(_)) => Ok(false),
+        other => other,
+    }
+}
+
+/// Whether the sender's message is accepted, and the mechanism that let him in.
+async fn user(door: &Door<'_>, sender: &Sender) -> Result<(bool, &'static str), Error> {
+    let mut client = door.connect().await?;
+    let credentials = Credentials {
+        authcid: sender.name.clone(),
+        authzid: None,
+        password: sender.password.clone(),
+    };
+    let used = client
+        .authenticate(&credentials, MechanismChoice::Strongest)
+        .await?;
+    let taken = send(&mut client, sender).await?;
+    client.quit().await;
+    Ok((taken, used.name))
 }
 
 /// Whether the message was accepted.
