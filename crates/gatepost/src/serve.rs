@@ -23,7 +23,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, interval_at, timeout};
 
 use crate::admin::token::Token;
@@ -227,7 +227,7 @@ impl Program {
     pub async fn run(
         self,
         stop: impl Future<Output = ()>,
-        mut reloads: mpsc::Receiver<Result<Config, ConfigError>>,
+        reloads: mpsc::Receiver<Result<Config, ConfigError>>,
     ) -> Result<(), ServeError> {
         let observer = self.telemetry.observer;
         let manager = ServiceManager::of_this_process();
@@ -252,24 +252,7 @@ impl Program {
         control.spawn(self.socket.serve(self.control));
         manager.ready();
 
-        let mut stop = pin!(stop);
-        let mut days = interval_at(Instant::now() + DAY, DAY);
-        let broken = loop {
-            tokio::select! {
-                () = &mut stop => break None,
-                ended = parts.running.join_next() => match ended {
-                    // A listener that the configuration no longer has.
-                    Some(Ok(Some(listener))) if !live.listeners.is_open(listener) => {}
-                    ended => break ended,
-                },
-                Some(read) = reloads.recv() => {
-                    manager.reloading();
-                    parts.listen(live.reload(read));
-                    manager.ready();
-                }
-                _ = days.tick() => live.warn_of_expiry(),
-            }
-        };
+        let broken = watch_over(&mut parts, &mut live, &manager, stop, reloads).await;
         manager.stopping();
         let limit = live.config.limits.drain_timeout;
         observer.emit(Draining {
@@ -290,6 +273,37 @@ impl Program {
                 format!("a part of the server ended by itself: {ended:?}"),
                 REPORT,
             )),
+        }
+    }
+}
+
+/// How a part ended: with the number of its listener, if it was one.
+type Ended = Result<Option<u64>, JoinError>;
+
+/// Until the program is to stop. Gives how a part ended that should not have.
+async fn watch_over(
+    parts: &mut Parts,
+    live: &mut Live,
+    manager: &ServiceManager,
+    stop: impl Future<Output = ()>,
+    mut reloads: mpsc::Receiver<Result<Config, ConfigError>>,
+) -> Option<Ended> {
+    let mut stop = pin!(stop);
+    let mut days = interval_at(Instant::now() + DAY, DAY);
+    loop {
+        tokio::select! {
+            () = &mut stop => return None,
+            ended = parts.running.join_next() => match ended {
+                // A listener that the configuration no longer has.
+                Some(Ok(Some(listener))) if !live.listeners.is_open(listener) => {}
+                ended => return ended,
+            },
+            Some(read) = reloads.recv() => {
+                manager.reloading();
+                parts.listen(live.reload(read));
+                manager.ready();
+            }
+            _ = days.tick() => live.warn_of_expiry(),
         }
     }
 }
