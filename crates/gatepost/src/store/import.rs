@@ -13,7 +13,7 @@ use super::account::CredentialKind;
 use super::error::StoreError;
 use super::name::{self, LookupName};
 use super::verifiers::{self, Verifiers};
-use super::{Store, rows, with_own_address};
+use super::{Store, credential_rows, rows, with_own_address};
 
 /// An account to be added.
 #[derive(Debug, Clone)]
@@ -139,7 +139,7 @@ impl Derived {
         self.credentials
             .iter()
             .try_for_each(|(kind, label, verifiers)| {
-                rows::insert_credential(db, store.seal(), id, (*kind, label), verifiers)
+                credential_rows::insert(db, store.seal(), id, (*kind, label), verifiers)
             })
     }
 }

@@ -14,6 +14,7 @@
 
 mod ability;
 pub mod account;
+mod credential_rows;
 mod error;
 pub mod foreign_hash;
 pub mod import;
@@ -26,8 +27,8 @@ mod schema;
 pub mod seal;
 pub mod stored_password;
 pub mod verifiers;
+mod view;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -44,9 +45,9 @@ pub use name::LookupName;
 pub use seal::{Purpose, SealKey};
 pub use verifiers::{Costs, ScramHashes};
 
-use ability::Tally;
 use password_check::PasswordCheck;
 use verifiers::Verifiers;
+use view::View;
 
 const DATABASE: &str = "accounts.db";
 /// How long opening waits for another process, such as an `account` command, to finish with the database.
@@ -64,13 +65,6 @@ struct Inner {
     costs: Costs,
     db: Mutex<Connection>,
     view: RwLock<View>,
-}
-
-/// What is in memory.
-#[derive(Default)]
-struct View {
-    accounts: HashMap<LookupName, Arc<Account>>,
-    tally: Tally,
 }
 
 /// A password to give to an account.
@@ -104,7 +98,7 @@ impl Store {
         if !rows::sealed_with(&db, seal.derive(Purpose::KeyCheck).as_ref()).map_err(failed)? {
             return Err(StoreError::SealKeyForeign { database: path });
         }
-        rows::delete_other_scram(&db, costs.scram).map_err(failed)?;
+        credential_rows::delete_other_scram(&db, costs.scram).map_err(failed)?;
         rows::refresh_lookups(&mut db, &path)?;
         let accounts = rows::load_all(&db, &path)?;
         let mut view = View::default();
@@ -214,7 +208,7 @@ impl Store {
         self.change(&lookup, |db, seal| {
             let id = rows::insert_account(db, name, &lookup, &addresses)?;
             verifiers.iter().try_for_each(|(kind, verifiers)| {
-                rows::insert_credential(db, seal, id, (*kind, kind.as_str()), verifiers)
+                credential_rows::insert(db, seal, id, (*kind, kind.as_str()), verifiers)
             })
         })
     }
@@ -226,9 +220,9 @@ impl Store {
         let verifiers = self.derive(&[new])?;
         self.change(&account.lookup, |db, seal| {
             verifiers.iter().try_for_each(|(kind, verifiers)| {
-                rows::delete_credential(db, account.id, *kind)?;
+                credential_rows::delete(db, account.id, *kind)?;
                 let place = (*kind, kind.as_str());
-                rows::insert_credential(db, seal, account.id, place, verifiers)
+                credential_rows::insert(db, seal, account.id, place, verifiers)
             })
         })
     }
@@ -261,7 +255,7 @@ impl Store {
         let verifiers = Verifiers::derive(password, known.kind, costs)?;
         let mut there = false;
         let account = self.change(name, |db, seal| {
-            there = rows::replace_verifiers(db, seal, credential, &verifiers)?;
+            there = credential_rows::replace_verifiers(db, seal, credential, &verifiers)?;
             Ok(())
         })?;
         Ok(there.then_some(account))
@@ -374,27 +368,6 @@ impl Store {
     fn database(&self) -> MutexGuard<'_, Connection> {
         // A panic in the middle of a change rolled its transaction back; the connection is as good as before.
         self.inner.db.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl View {
-    fn put(&mut self, account: Arc<Account>) {
-        self.tally.add(&account);
-        if let Some(former) = self.accounts.insert(account.lookup.clone(), account) {
-            self.tally.remove(&former);
-        }
-    }
-
-    /// Takes an account out, and out of what others may act as.
-    fn remove(&mut self, account: &Account) {
-        if let Some(former) = self.accounts.remove(&account.lookup) {
-            self.tally.remove(&former);
-        }
-        for other in self.accounts.values_mut() {
-            if other.acts_as.contains(&account.id) {
-                Arc::make_mut(other).acts_as.retain(|id| *id != account.id);
-            }
-        }
     }
 }
 

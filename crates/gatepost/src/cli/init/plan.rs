@@ -76,18 +76,7 @@ impl Plan {
         if !questions.may_ask() && !arguments.yes {
             complete(arguments)?;
         }
-        let file = absolute(
-            &arguments
-                .output
-                .clone()
-                .unwrap_or_else(machine::configuration_file),
-        )?;
-        if file.exists() && !arguments.force {
-            return Err(CommandError::Failed(format!(
-                "{} is there already and stays as it is\n    name another file with -o, or add --force to replace it",
-                file.display()
-            )));
-        }
+        let file = file_to_write(arguments)?;
         let place = &arguments.place;
         let hostname = questions.hostname(
             arguments.hostname.as_deref(),
@@ -131,6 +120,19 @@ impl Plan {
             },
         }
     }
+}
+
+/// The configuration's file. Fails when it is there and is not to be replaced.
+fn file_to_write(arguments: &Arguments) -> Result<PathBuf, CommandError> {
+    let named = arguments.output.clone();
+    let file = absolute(&named.unwrap_or_else(machine::configuration_file))?;
+    if file.exists() && !arguments.force {
+        return Err(CommandError::Failed(format!(
+            "{} is there already and stays as it is\n    name another file with -o, or add --force to replace it",
+            file.display()
+        )));
+    }
+    Ok(file)
 }
 
 /// Without anybody to ask, every question must be answered.
