@@ -8,12 +8,13 @@
 
 mod advice;
 mod message;
+mod protection;
 mod submission;
 mod target;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gatepost_client::{
     ContentMeter, Credentials, Envelope, EnvelopeId, MechanismChoice, Notify, Recipient, Reply, Ret,
 };
@@ -22,6 +23,7 @@ use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
 
 use self::message::Input;
 pub(super) use self::message::password_line;
+pub(super) use self::protection::Protection;
 pub(super) use self::submission::{Sent, Show, Submission};
 use self::target::Target;
 pub(super) use self::target::split;
@@ -94,17 +96,6 @@ struct Output {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// How the connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Protection {
-    /// STARTTLS, required
-    Starttls,
-    /// TLS from the first octet
-    Implicit,
-    /// Clear text, passwords included
-    None,
 }
 
 /// Sends. Fails when the message was not accepted for every recipient.

@@ -3,31 +3,26 @@
 use std::process::Output;
 
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use crate::child;
 use crate::server::Server;
 
 async fn bench(server: &str, arguments: &[&str], password: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-        .args([
-            "bench",
-            server,
-            "--user",
-            "dev@localhost",
-            "--password-stdin",
-            "--json",
-        ])
-        .args(arguments)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let _ = stdin.write_all(format!("{password}\n").as_bytes()).await;
-    drop(stdin);
-    child.wait_with_output().await.unwrap()
+    child::run(
+        Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .args([
+                "bench",
+                server,
+                "--user",
+                "dev@localhost",
+                "--password-stdin",
+                "--json",
+            ])
+            .args(arguments),
+        &format!("{password}\n"),
+    )
+    .await
 }
 
 #[tokio::test]

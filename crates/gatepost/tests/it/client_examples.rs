@@ -1,12 +1,12 @@
 //! The examples of `gatepost-client`, as programs of their own, at a server that runs.
 
 use std::path::PathBuf;
-use std::process::{Command as Process, Output, Stdio};
+use std::process::{Command as Process, Output};
 use std::sync::OnceLock;
 
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use crate::child;
 use crate::server::Server;
 
 /// An example; built with everything else when the whole workspace is tested, and here when only this package is.
@@ -29,19 +29,13 @@ fn example(name: &str) -> PathBuf {
 
 /// Runs an example, which trusts the server's own authority as one of the system's, with this on standard input.
 async fn run(server: &Server, name: &str, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(example(name))
-        .args(arguments)
-        .env("SSL_CERT_FILE", server.directory.path().join("ca.pem"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A program that ends before it has read everything closes the pipe: what it prints tells why.
-    let _ = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    child.wait_with_output().await.unwrap()
+    child::run(
+        Command::new(example(name))
+            .args(arguments)
+            .env("SSL_CERT_FILE", server.directory.path().join("ca.pem")),
+        input,
+    )
+    .await
 }
 
 /// Runs an example that sends, and says what it printed. The message is in the queue then.

@@ -19,6 +19,7 @@ mod bad_input;
 mod bench;
 mod broken_parts;
 mod channel;
+mod child;
 mod client_examples;
 mod command;
 mod crash;

@@ -6,9 +6,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use crate::child;
 use crate::server::Server;
 
 /// Probes, and compares with the file; what is there and what should be are printed side by side.
@@ -35,17 +35,8 @@ async fn probe(
     if let Some((user, _)) = credentials {
         command.args(["--user", user, "--password-stdin"]);
     }
-    let mut child = command
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
     let password = credentials.map_or("", |(_, password)| password);
-    let _ = stdin.write_all(format!("{password}\n").as_bytes()).await;
-    drop(stdin);
-    let output = child.wait_with_output().await.unwrap();
+    let output = child::run(&mut command, &format!("{password}\n")).await;
     let said = String::from_utf8(output.stderr).unwrap();
     let report: serde_json::Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));

@@ -1,12 +1,13 @@
 //! `gatepost send` as people run it: what it prints, how it exits, what it never shows.
 
 use std::net::SocketAddr;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use gatepost::queue::{EntryState, ListQuery};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
+use crate::child;
 use crate::server::Server;
 
 const WITH_PASSWORD: [&str; 5] = [
@@ -19,20 +20,14 @@ const WITH_PASSWORD: [&str; 5] = [
 
 /// Runs `gatepost send` to this address, with this on standard input.
 async fn send(to: SocketAddr, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-        .arg("send")
-        .arg(to.to_string())
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A program that ends before it has read everything closes the pipe: what it prints tells why.
-    let _ = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    child.wait_with_output().await.unwrap()
+    child::run(
+        Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .arg("send")
+            .arg(to.to_string())
+            .args(arguments),
+        input,
+    )
+    .await
 }
 
 fn text(octets: &[u8]) -> String {

@@ -1,12 +1,13 @@
 //! Gatepost as `sendmail`: called by that name, and as `gatepost send -t`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use gatepost::queue::ListQuery;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
+use crate::child;
 use crate::server::Server;
 
 /// A link to the program, under the name that programs look for.
@@ -32,18 +33,13 @@ fn configure(server: &Server, password: &str) -> PathBuf {
 }
 
 async fn run(program: &Path, configuration: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("GATEPOST_SENDMAIL", configuration)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let _ = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    child.wait_with_output().await.unwrap()
+    child::run(
+        Command::new(program)
+            .args(arguments)
+            .env("GATEPOST_SENDMAIL", configuration),
+        input,
+    )
+    .await
 }
 
 /// The newest message, and its recipients.

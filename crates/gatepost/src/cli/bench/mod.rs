@@ -22,12 +22,6 @@ use crate::cli::output::Form;
 use crate::cli::send::{Protection, address, known_mechanism, password_line, split};
 use crate::cli::{CommandError, complain, process};
 
-/// The submission port (RFC 6409 §3.1).
-const SUBMISSION_PORT: u16 = 587;
-
-/// The port of implicit TLS (RFC 8314 §7.3).
-const IMPLICIT_TLS_PORT: u16 = 465;
-
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The server
@@ -79,10 +73,7 @@ pub(super) struct Arguments {
 /// Sends. Fails when a message was not accepted.
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let (host, port) = split(&arguments.server)?;
-    let port = port.unwrap_or(match arguments.tls {
-        Some(Protection::Implicit) => IMPLICIT_TLS_PORT,
-        _ => SUBMISSION_PORT,
-    });
+    let port = port.unwrap_or_else(|| Protection::default_port(arguments.tls));
     if !arguments.i_own_this_server && !is_here(&host, port)? {
         return Err(CommandError::Usage(format!(
             "{host} is not this machine: load on a server of others is an attack\n    if it is yours, and the mail goes nowhere else, add \
@@ -107,10 +98,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 
 impl Arguments {
     fn load(&self, host: &str, port: u16) -> Result<Load, CommandError> {
-        let mode = match self.tls {
+        let mode = match self.tls.or_else(|| Protection::implied_by(port)) {
             Some(Protection::Implicit) => TlsMode::Implicit,
             Some(Protection::None) => TlsMode::None,
-            None if port == IMPLICIT_TLS_PORT => TlsMode::Implicit,
             Some(Protection::Starttls) | None => TlsMode::StartTls,
         };
         let mut connector =

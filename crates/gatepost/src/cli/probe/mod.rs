@@ -23,12 +23,6 @@ use crate::cli::output::Form;
 use crate::cli::send::{Protection, split};
 use crate::cli::{CommandError, process};
 
-/// The port of implicit TLS (RFC 8314 §7.3).
-const IMPLICIT_TLS_PORT: u16 = 465;
-
-/// The submission port (RFC 6409 §3.1).
-const SUBMISSION_PORT: u16 = 587;
-
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The server; port 587 when left out
@@ -56,14 +50,8 @@ pub(super) struct Arguments {
 /// Asks everything. Fails when the server cannot be reached, or has a fault.
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let (host, port) = split(&arguments.server)?;
-    let port = port.unwrap_or(match arguments.tls {
-        Some(Protection::Implicit) => IMPLICIT_TLS_PORT,
-        _ => SUBMISSION_PORT,
-    });
-    let protection = match arguments.tls {
-        None if port == IMPLICIT_TLS_PORT => Some(Protection::Implicit),
-        given => given,
-    };
+    let port = port.unwrap_or_else(|| Protection::default_port(arguments.tls));
+    let protection = arguments.tls.or_else(|| Protection::implied_by(port));
     let target = Target::new(
         &host,
         port,

@@ -8,12 +8,6 @@ use super::{Arguments, Protection};
 use crate::cli::CommandError;
 use crate::cli::dev;
 
-/// The port of implicit TLS (RFC 8314 §7.3).
-const IMPLICIT_TLS_PORT: u16 = 465;
-
-/// The submission port (RFC 6409 §3.1).
-const SUBMISSION_PORT: u16 = 587;
-
 /// Whom the development server's test message is for; it goes nowhere.
 const ANYBODY: &str = "you@example.com";
 
@@ -47,15 +41,8 @@ impl Target {
             CommandError::Usage("name the server as HOST:PORT, or use --dev".to_owned())
         })?;
         let (host, port) = split(server)?;
-        let port = port.unwrap_or(match arguments.tls {
-            Some(Protection::Implicit) => IMPLICIT_TLS_PORT,
-            _ => SUBMISSION_PORT,
-        });
-        let implied = if port == IMPLICIT_TLS_PORT {
-            Protection::Implicit
-        } else {
-            Protection::Starttls
-        };
+        let port = port.unwrap_or_else(|| Protection::default_port(arguments.tls));
+        let protection = arguments.tls.or_else(|| Protection::implied_by(port));
         let sender = arguments
             .from
             .clone()
@@ -71,7 +58,7 @@ impl Target {
         Ok(Self {
             host,
             port,
-            protection: arguments.tls.unwrap_or(implied),
+            protection: protection.unwrap_or(Protection::Starttls),
             ca: arguments.ca.clone(),
             user: arguments.user.clone(),
             password: None,

@@ -14,12 +14,6 @@ const VARIABLE: &str = "GATEPOST_SENDMAIL";
 /// What holds without a file of the user's own.
 const SYSTEM: &str = "/etc/gatepost/sendmail.toml";
 
-/// The port of implicit TLS (RFC 8314 §7.3).
-const IMPLICIT_TLS_PORT: u16 = 465;
-
-/// The submission port (RFC 6409 §3.1).
-const SUBMISSION_PORT: u16 = 587;
-
 /// The server, and who we are there.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -80,14 +74,10 @@ impl Settings {
         };
         let auth = written.auth.as_ref().map(known).transpose()?;
         let protection = protection(written.tls, port);
-        let default = match protection {
-            Protection::Implicit => IMPLICIT_TLS_PORT,
-            _ => SUBMISSION_PORT,
-        };
         let beside = |path: PathBuf| file.with_file_name(path);
         Ok(Self {
             host,
-            port: port.unwrap_or(default),
+            port: port.unwrap_or_else(|| Protection::default_port(Some(protection))),
             protection,
             ca: written.ca.map(beside),
             user: written.user,
@@ -104,8 +94,9 @@ fn protection(written: Option<Tls>, port: Option<u16>) -> Protection {
         Some(Tls::Starttls) => Protection::Starttls,
         Some(Tls::Implicit) => Protection::Implicit,
         Some(Tls::None) => Protection::None,
-        None if port == Some(IMPLICIT_TLS_PORT) => Protection::Implicit,
-        None => Protection::Starttls,
+        None => port
+            .and_then(Protection::implied_by)
+            .unwrap_or(Protection::Starttls),
     }
 }
 
