@@ -70,6 +70,17 @@ pub enum RecipientOutcome {
         /// The sender was told now that it takes long.
         delay_told: bool,
     },
+    /// Try again after this delay, for nothing that speaks against the recipient: its next hop was not asked, or does not take us.
+    Postponed {
+        /// How long to wait.
+        after: Duration,
+        /// What stands in the way.
+        diagnostic: String,
+        /// The delay counts towards the age at which the recipient is given up.
+        ages: bool,
+        /// As of a deferral.
+        delay_told: bool,
+    },
     /// Given up.
     Bounced {
         /// What the next hop said.
@@ -118,7 +129,7 @@ impl RecipientState {
         if self.due().is_none() {
             return self;
         }
-        let mut delay_told = self.delay_told;
+        let (mut delay_told, mut attempts) = (self.delay_told, self.attempts);
         let (phase, waited, diagnostic) = match outcome {
             RecipientOutcome::Delivered => (Phase::Delivered, self.waited, String::new()),
             RecipientOutcome::Bounced { diagnostic } => (Phase::Bounced, self.waited, diagnostic),
@@ -129,6 +140,7 @@ impl RecipientState {
                 delay_told: told_now,
             } => {
                 delay_told |= told_now;
+                attempts = attempts.saturating_add(1);
                 let waited = self.waited.saturating_add(after);
                 (
                     Phase::Waiting(now.saturating_add(after)),
@@ -136,12 +148,26 @@ impl RecipientState {
                     diagnostic,
                 )
             }
+            RecipientOutcome::Postponed {
+                after,
+                diagnostic,
+                ages,
+                delay_told: told_now,
+            } => {
+                delay_told |= told_now;
+                let aged = if ages { after } else { Duration::ZERO };
+                let waited = self.waited.saturating_add(aged);
+                (
+                    Phase::Waiting(now.saturating_add(after)),
+                    waited,
+                    diagnostic,
+                )
+            }
         };
-        let deferred = u32::from(matches!(phase, Phase::Waiting(_)));
         Self {
             phase,
             waited,
-            attempts: self.attempts.saturating_add(deferred),
+            attempts,
             delay_told,
             diagnostic: diagnostic.into_boxed_str(),
         }
@@ -225,6 +251,24 @@ mod tests {
         assert_eq!(state.due(), Some(NOW + 3 * MINUTE));
         assert_eq!((state.attempts, state.waited), (2, 3 * MINUTE));
         assert_eq!(&*state.diagnostic, "451 4.3.0 later");
+    }
+
+    // A next hop that refuses us for a week must not make the message expire at the first trouble after it.
+    #[test]
+    fn a_postponement_is_no_attempt_and_ages_only_where_it_says_so() {
+        let postponed = |ages| RecipientOutcome::Postponed {
+            after: MINUTE,
+            diagnostic: "535 5.7.8 no".to_owned(),
+            ages,
+            delay_told: false,
+        };
+        let state = RecipientState::committed(Disposition::Deliver, NOW);
+        let state = state.after(postponed(false), NOW);
+        assert_eq!((state.attempts, state.waited), (0, Duration::ZERO));
+        let state = state.after(postponed(true), NOW + MINUTE);
+        assert_eq!((state.attempts, state.waited), (0, MINUTE));
+        assert_eq!(state.due(), Some(NOW + 2 * MINUTE));
+        assert_eq!(&*state.diagnostic, "535 5.7.8 no");
     }
 
     #[test]

@@ -34,8 +34,22 @@ pub fn after_failure(
         .first
         .saturating_mul(1 << doublings)
         .min(schedule.longest);
+    Next::Retry(shortened(full, jitter))
+}
+
+/// Decides about a recipient that was not tried, since its next hop is known to be down: as if the delays so far had been those of
+/// attempts, of which each is as long as all before it together.
+pub fn after_pause(schedule: &RetrySchedule, waited: Duration, jitter: u32) -> Next {
+    if waited >= schedule.give_up {
+        return Next::GiveUp;
+    }
+    let full = schedule.first.saturating_add(waited).min(schedule.longest);
+    Next::Retry(shortened(full, jitter))
+}
+
+fn shortened(full: Duration, jitter: u32) -> Duration {
     let per_mille = 1000 - jitter % 201;
-    Next::Retry(full.saturating_mul(per_mille) / 1000)
+    full.saturating_mul(per_mille) / 1000
 }
 
 #[cfg(test)]
@@ -68,6 +82,18 @@ mod tests {
             total >= give_up && total < give_up + Duration::from_secs(3600),
             "{total:?}"
         );
+    }
+
+    #[test]
+    fn a_next_hop_that_is_down_is_asked_for_as_often() {
+        let schedule = RetrySchedule::default();
+        let (mut waited, mut pauses) = (Duration::ZERO, Vec::new());
+        while let Next::Retry(delay) = after_pause(&schedule, waited, 0) {
+            waited += delay;
+            pauses.push(delay);
+        }
+        let tries = delays(0);
+        assert_eq!((&pauses[..6], pauses.len()), (&tries[..6], tries.len()));
     }
 
     #[test]
