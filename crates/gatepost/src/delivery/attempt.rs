@@ -3,8 +3,8 @@
 //! Order matters for safety: notices about failures are on stable storage before the failures are settled, and nothing is
 //! settled before it happened. A crash anywhere repeats something (an attempt, a notice) and loses nothing.
 //!
-//! What a paused lane means: when it is unreachable, messages are deferred by their own schedule and expire in the end.
-//! When it refuses us, messages are given back to the queue untouched, as if they had not been leased.
+//! What a paused lane means: when it is unreachable, messages are postponed by their own schedule and expire in the end; that is no
+//! attempt, and none is reported. When it refuses us, messages are given back to the queue untouched, as if they had not been leased.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,9 +57,18 @@ pub struct Courier {
 struct Tried {
     outcome: Outcome,
     hop: HopFacts,
-    /// Nothing was tried: the lane is paused because it refuses us.
-    untouched: bool,
+    effort: Effort,
     duration: Duration,
+}
+
+/// Whether a recipient was tried at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    Made,
+    /// The next hop is known to be down: nothing was tried.
+    Spared,
+    /// The next hop is known to refuse us: nothing was tried, and the message stays as it is.
+    Untouched,
 }
 
 impl Courier {
@@ -113,7 +122,11 @@ impl Courier {
                 }
             }
         }
-        if tried.iter().flatten().all(|one| one.untouched) {
+        if tried
+            .iter()
+            .flatten()
+            .all(|one| one.effort == Effort::Untouched)
+        {
             // Dropping the lease gives the message back as it was.
             return;
         }
@@ -188,7 +201,7 @@ impl Courier {
             })
             .collect();
         let limit = LONGEST + Duration::from_secs(lease.size() / SLOWEST);
-        let (hop, outcomes, untouched) =
+        let (hop, outcomes, effort) =
             match tokio::time::timeout(limit, hop.deliver(lease, &recipients)).await {
                 Err(_) => {
                     let slow = Outcome::ours(
@@ -197,20 +210,25 @@ impl Courier {
                         "4.4.2",
                         "the next hop took too long",
                     );
-                    (HopFacts::default(), vec![slow; places.len()], false)
+                    (HopFacts::default(), vec![slow; places.len()], Effort::Made)
                 }
                 Ok(attempted) => match attempted.end {
-                    End::Answered(outcomes) => (attempted.hop, outcomes, false),
+                    End::Answered(outcomes) => (attempted.hop, outcomes, Effort::Made),
                     End::Failed(Blame::Message(outcome)) => {
-                        (attempted.hop, vec![outcome; places.len()], false)
+                        (attempted.hop, vec![outcome; places.len()], Effort::Made)
                     }
-                    End::Failed(Blame::Lane(fault)) => {
-                        (attempted.hop, vec![of_lane(&fault); places.len()], false)
-                    }
+                    End::Failed(Blame::Lane(fault)) => (
+                        attempted.hop,
+                        vec![of_lane(&fault); places.len()],
+                        Effort::Made,
+                    ),
                     End::Paused(fault) => (
                         attempted.hop,
                         vec![of_lane(&fault); places.len()],
-                        fault.kind == FaultKind::Broken,
+                        match fault.kind {
+                            FaultKind::Down => Effort::Spared,
+                            FaultKind::Broken => Effort::Untouched,
+                        },
                     ),
                 },
             };
@@ -220,7 +238,7 @@ impl Courier {
             .map(|outcome| Tried {
                 outcome,
                 hop: hop.clone(),
-                untouched,
+                effort,
                 duration,
             })
             .collect()
@@ -256,7 +274,9 @@ impl Courier {
                         diagnostic: std::mem::take(diagnostic),
                         delay_told: false,
                     };
-                } else if let RecipientOutcome::Deferred { delay_told, .. } = outcome {
+                } else if let RecipientOutcome::Deferred { delay_told, .. }
+                | RecipientOutcome::Postponed { delay_told, .. } = outcome
+                {
                     *delay_told = false;
                 }
             }
@@ -265,6 +285,10 @@ impl Courier {
             .recipients()
             .iter()
             .zip(&concluded)
+            .filter(|(_, (tried, outcome))| {
+                let is_postponed = matches!(outcome, RecipientOutcome::Postponed { .. });
+                tried.effort == Effort::Made || !is_postponed
+            })
             .map(|(recipient, ended)| event(&lease, recipient, ended))
             .collect();
         let (id, outcomes) = (
@@ -313,20 +337,35 @@ impl Courier {
             Verdict::Stopped => (tried, RecipientOutcome::Held { diagnostic }),
             Verdict::LaneBroken => (
                 tried,
-                RecipientOutcome::Deferred {
+                // What the next hop has against us is not held against the recipient.
+                RecipientOutcome::Postponed {
                     after: REFUSED_US,
                     diagnostic,
+                    ages: false,
                     delay_told: notify::tells_delay(recipient, &self.retry),
                 },
             ),
             Verdict::Transient => {
-                let failed = recipient.attempts.saturating_add(1);
-                match schedule::after_failure(&self.retry, failed, recipient.waited, jitter()) {
-                    Next::Retry(after) => (
+                let (failed, waited) = (recipient.attempts.saturating_add(1), recipient.waited);
+                let next = match tried.effort {
+                    Effort::Made => schedule::after_failure(&self.retry, failed, waited, jitter()),
+                    _ => schedule::after_pause(&self.retry, waited, jitter()),
+                };
+                match next {
+                    Next::Retry(after) if tried.effort == Effort::Made => (
                         tried,
                         RecipientOutcome::Deferred {
                             after,
                             diagnostic,
+                            delay_told: notify::tells_delay(recipient, &self.retry),
+                        },
+                    ),
+                    Next::Retry(after) => (
+                        tried,
+                        RecipientOutcome::Postponed {
+                            after,
+                            diagnostic,
+                            ages: true,
                             delay_told: notify::tells_delay(recipient, &self.retry),
                         },
                     ),
@@ -348,7 +387,7 @@ impl Tried {
         Self {
             outcome,
             hop: HopFacts::default(),
-            untouched: false,
+            effort: Effort::Made,
             duration: Duration::ZERO,
         }
     }
@@ -394,7 +433,9 @@ fn event(
         attempt: recipient.attempts.saturating_add(1),
         outcome: match outcome {
             RecipientOutcome::Delivered => DeliveryOutcome::Delivered,
-            RecipientOutcome::Deferred { .. } => DeliveryOutcome::Deferred,
+            RecipientOutcome::Deferred { .. } | RecipientOutcome::Postponed { .. } => {
+                DeliveryOutcome::Deferred
+            }
             RecipientOutcome::Bounced { .. } => DeliveryOutcome::Bounced,
             RecipientOutcome::Held { .. } => DeliveryOutcome::Held,
         },

@@ -48,6 +48,9 @@ pub fn fate(
         RecipientOutcome::Delivered if wishes(recipient).success() && !dsn => Some(Fate::Relayed),
         RecipientOutcome::Deferred {
             delay_told: true, ..
+        }
+        | RecipientOutcome::Postponed {
+            delay_told: true, ..
         } => Some(Fate::Delayed {
             tried_for: retry.give_up.saturating_sub(recipient.waited),
         }),
