@@ -23,6 +23,8 @@ pub struct Envelope {
     pub body: Body,
     /// The envelope or the headers need SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+    /// The content has lines of more than 998 octets, which not every server takes (RFC 5321 §4.5.3.1.6).
+    pub long_lines: bool,
     /// How much of the message a notice returns (RFC 3461 §4.3).
     pub ret: Option<Ret>,
     /// The sender's own name for the message (RFC 3461 §4.4).
@@ -47,6 +49,7 @@ impl Default for Envelope {
             submission: SubmissionFacts::default(),
             body: Body::SevenBit,
             smtputf8: false,
+            long_lines: false,
             ret: None,
             envelope_id: None,
         }
@@ -110,6 +113,8 @@ struct Written {
     body: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     smtputf8: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    long_lines: bool,
     /// As on the wire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ret: Option<String>,
@@ -185,6 +190,7 @@ pub(crate) fn encode(envelope: &Envelope, recipients: &[Recipient]) -> Vec<u8> {
         body_8bit: false,
         body: (envelope.body != Body::SevenBit).then(|| envelope.body.as_str().to_owned()),
         smtputf8: envelope.smtputf8,
+        long_lines: envelope.long_lines,
         ret: envelope.ret.map(|ret| ret.to_wire().to_owned()),
         envid: envelope.envelope_id.as_ref().map(EnvelopeId::to_wire),
         rcpt: if recipients
@@ -236,6 +242,7 @@ pub(crate) fn decode(octets: &[u8]) -> Option<(Envelope, Vec<Recipient>)> {
             _ => Body::SevenBit,
         },
         smtputf8: written.smtputf8,
+        long_lines: written.long_lines,
         ret: written.ret.and_then(|text| Ret::parse(&text).ok()),
         envelope_id: written.envid.and_then(|text| EnvelopeId::parse(&text).ok()),
     };
@@ -284,6 +291,7 @@ mod tests {
                         Submitter::Address(Address::parse(text).unwrap())
                     }),
                     submission: submission.clone(),
+                    long_lines: submitter.is_some(),
                     ..Envelope::default()
                 };
                 let recipients = recipients(&RcptParams::default());
