@@ -24,6 +24,8 @@ pub struct Entity {
     pub encoding: Vec<u8>,
     /// The boundary, for a multipart that has one.
     pub boundary: Option<Vec<u8>>,
+    /// The `report-type`, for a multipart that has one (RFC 6522 §3).
+    pub report_type: Option<Vec<u8>>,
     /// Meant to be saved, not shown.
     pub is_attachment: bool,
 }
@@ -36,6 +38,7 @@ impl Entity {
             charset: None,
             encoding: Vec::new(),
             boundary: None,
+            report_type: None,
             is_attachment: false,
         };
         let first = |name| section.named(name).next().map(Field::value);
@@ -71,6 +74,7 @@ impl Entity {
         if self.media_type.starts_with("multipart/") {
             self.boundary = parameter(value, b"boundary")
                 .filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()));
+            self.report_type = parameter(value, b"report-type");
         }
     }
 }

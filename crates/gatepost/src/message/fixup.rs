@@ -211,6 +211,7 @@ mod tests {
 
     const DATED: &str = "Date: Fri, 20 Nov 2026 10:00:00 +0100\r\nMessage-ID: <a@b>\r\n";
 
+    // SUBM-08: "Alias/CNAME rewriting off; header rewriting only by explicit map". There is no map.
     #[test]
     fn a_complete_header_is_kept_octet_by_octet() {
         let header =

@@ -117,7 +117,8 @@ pub fn has_long_line(octets: &[u8]) -> bool {
 fn fold_long_lines(field: &[u8], written: &mut Vec<u8>) {
     for line in field.split_inclusive(|&octet| octet == b'\n') {
         let mut left = line;
-        while left.trim_ascii_end().len() > MAX_LINE {
+        let blank = line.len() - line.trim_ascii_end().len();
+        while left.len() - blank > MAX_LINE {
             let is_fold = |at: &usize| {
                 matches!(left.get(*at), Some(b' ' | b'\t'))
                     && left

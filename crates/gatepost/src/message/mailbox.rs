@@ -22,7 +22,7 @@ pub const MAX_MAILBOXES: usize = 100;
 /// How deep comments may nest.
 pub const MAX_COMMENT_DEPTH: usize = 32;
 
-/// An address as a header field names it: both parts dot-atoms, which may hold UTF-8 (RFC 6532 §3.2).
+/// An address as a header field names it: both parts dot-atoms, outside of ASCII of letters and digits only (RFC 6532 §3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailbox {
     local: String,
@@ -279,9 +279,10 @@ fn is_atext(octet: u8) -> bool {
 
 fn dot_atom(text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).ok()?;
+    // Outside of ASCII there are characters that some readers take for an `@`, a bracket or nothing at all.
     let belongs = |character: char| match u8::try_from(character) {
         Ok(octet) if octet.is_ascii() => is_atext(octet),
-        _ => is_text(character) && !character.is_whitespace(),
+        _ => character.is_alphanumeric() || matches!(character, '\u{300}'..='\u{36f}'),
     };
     let whole = text
         .split('.')
@@ -369,6 +370,9 @@ mod tests {
         (" m\u{202e}e@own.example", "ambiguous"),
         (" me\u{2028}x@own.example", "ambiguous"),
         (" me\u{80}x@own.example", "ambiguous"),
+        (" me\u{ff20}bank.example@own.example", "ambiguous"),
+        (" me\u{200b}@own.example", "ambiguous"),
+        (" me@own\u{3002}example", "ambiguous"),
         (" me\0@own.example", "ambiguous"),
         (" me@own.example\0, victim@bank.example", "ambiguous"),
         (" me@own.example\rvictim@bank.example", "ambiguous"),

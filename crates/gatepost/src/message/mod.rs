@@ -6,6 +6,7 @@
 //! - [`headers`]: where each field begins and ends, in one linear pass.
 //! - [`mailbox`]: which addresses a `From` field names, or that readers may disagree about it.
 //! - [`fixup`]: what a submission server completes and removes (RFC 6409 §8).
+//! - [`completion`]: addresses without a domain (RFC 6409 §8).
 //! - [`dsn`]: delivery status notifications (RFC 3464).
 //! - [`header_encoding`]: header fields in ASCII (RFC 2047, RFC 2231), with [`address_tokens`] and [`word_encoder`].
 //! - [`shown`]: a field's value as a reader sees it (RFC 2047).
@@ -15,6 +16,7 @@
 
 pub mod address_tokens;
 pub mod charset;
+pub mod completion;
 pub mod conversion;
 pub mod dsn;
 pub mod encoded_word;
@@ -28,3 +30,6 @@ pub mod text_part;
 pub mod transfer_encoder;
 pub mod transfer_encoding;
 pub mod word_encoder;
+
+#[cfg(test)]
+mod cost;
