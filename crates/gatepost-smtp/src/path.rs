@@ -253,6 +253,22 @@ impl fmt::Display for ForwardPath {
     }
 }
 
+/// `address`, completed by this site's `domain` where it has none or one of a single label (RFC 6409 §4.2, SUBM-06). What is `localhost`
+/// for its sender is nothing here, and stays.
+pub fn complete<'a>(address: &'a str, domain: &str) -> Cow<'a, str> {
+    match address.rsplit_once('@') {
+        None if !address.is_empty() => Cow::Owned(format!("{address}@{domain}")),
+        Some((_, label)) if is_single_label(label) => Cow::Owned(format!("{address}.{domain}")),
+        _ => Cow::Borrowed(address),
+    }
+}
+
+fn is_single_label(domain: &str) -> bool {
+    !domain.is_empty()
+        && !domain.contains(['.', '[', '"'])
+        && !domain.eq_ignore_ascii_case("localhost")
+}
+
 /// What stands behind `FROM:` or `TO:`, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PathArgument<'a> {

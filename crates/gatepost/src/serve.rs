@@ -447,6 +447,7 @@ fn services(
         accounts: Arc::new(StoreAccounts(store.clone())),
         queue: queue.clone(),
         routes: config.routes.clone().into(),
+        submission: config.submission.clone().into(),
         observer: observer.clone(),
     })
 }

@@ -230,3 +230,22 @@ fn smtp_04_arguments_as_the_field_sends_them() {
         assert_eq!(split_argument(argument), None, "{argument:?}");
     }
 }
+
+// SUBM-06: "Complete unqualified From/To … only for configured domains."
+#[test]
+fn addresses_are_completed_by_the_domain_of_the_site() {
+    let table = [
+        ("scanner", "scanner@own.example"),
+        ("fax@office", "fax@office.own.example"),
+        ("\"a b\"", "\"a b\"@own.example"),
+        ("a@b.example", "a@b.example"),
+        ("root@localhost", "root@localhost"),
+        ("a@[192.0.2.1]", "a@[192.0.2.1]"),
+        ("a@", "a@"),
+        ("\"a@b\"", "\"a@b\""),
+        ("", ""),
+    ];
+    for (address, expected) in table {
+        assert_eq!(complete(address, "own.example"), expected, "{address}");
+    }
+}

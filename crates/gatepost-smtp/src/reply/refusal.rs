@@ -172,6 +172,8 @@ refusals! {
     BareLineEnd "bare-line-end" = 550 (5 5 2) "Message contains bare CR or bare LF";
     /// The header From names an address the identity does not own (RFC 6409 §6.3).
     HeaderFromNotOwned "header-from-not-owned" = 550 (5 7 1) "Header From not owned by the authenticated user";
+    /// An address in the header that needs SMTPUTF8, in a message without it (RFC 6531 §3.5, EAI-02).
+    HeaderNeedsUtf8 "header-needs-utf8" = 550 (5 6 7) "Non-ASCII address in the header needs SMTPUTF8";
     /// No header From (SUBM-09).
     NoHeaderFrom "no-header-from" = 554 (5 6 0) "Message has no From header field";
     /// Not a message (RFC 6409 §6.3).

@@ -21,6 +21,9 @@ pub struct Profile {
     pub eol: EolPolicy,
     /// Which oddities are tolerated.
     pub quirks: QuirkSet,
+    /// The domain of addresses that have none, or one of a single label (RFC 6409 §4.2); without it,
+    /// the former are refused.
+    pub complete_domain: Option<String>,
     /// Bounds on time, space and patience.
     pub limits: Limits,
 }
@@ -36,6 +39,7 @@ impl Profile {
             size_limit: 64 << 20,
             eol: EolPolicy::Normalize,
             quirks: QuirkSet::SUBMISSION,
+            complete_domain: None,
             limits: Limits::default(),
         }
     }

@@ -14,7 +14,7 @@ use crate::bdat::Chunk;
 use crate::command::{Verb, behind_keyword};
 use crate::data::EndOfData;
 use crate::params::{Body, MailParams, RcptParams};
-use crate::path::{Address, AddressFault, ForwardPath, ReversePath, split_argument};
+use crate::path::{Address, AddressFault, ForwardPath, ReversePath, complete, split_argument};
 use crate::quirk::{Quirk, QuirkSet};
 use crate::reply::{Positive, Refusal};
 use crate::server::EolPolicy;
@@ -105,7 +105,8 @@ impl ServerSession {
         let text = String::from_utf8_lossy(argument);
         let garbled = matches!(text, Cow::Owned(_));
         let parts = split_argument(&text).ok_or(Refusal::SenderSyntax)?;
-        let reverse_path = ReversePath::parse(parts.address).map_err(|fault| match fault {
+        let address = self.completed(parts.address);
+        let reverse_path = ReversePath::parse(&address).map_err(|fault| match fault {
             AddressFault::Syntax => Refusal::SenderSyntax,
             AddressFault::Unqualified => Refusal::SenderDomainUnqualified,
         })?;
@@ -124,6 +125,16 @@ impl ServerSession {
             return Err(Refusal::MessageTooLarge);
         }
         Ok((reverse_path, params))
+    }
+
+    /// SUBM-06. `postmaster` alone is the one of this server (RFC 5321 §4.5.1).
+    fn completed<'a>(&self, address: &'a str) -> Cow<'a, str> {
+        match &self.profile.complete_domain {
+            Some(domain) if !address.eq_ignore_ascii_case("postmaster") => {
+                complete(address, domain)
+            }
+            _ => Cow::Borrowed(address),
+        }
     }
 
     /// `RCPT TO:<forward-path> [parameters]`
@@ -149,12 +160,12 @@ impl ServerSession {
         let text = String::from_utf8_lossy(argument);
         let garbled = matches!(text, Cow::Owned(_));
         let parts = split_argument(&text).ok_or(Refusal::RecipientSyntax)?;
-        let forward_path = ForwardPath::parse(parts.address, &self.profile.hostname).map_err(
-            |fault| match fault {
+        let address = self.completed(parts.address);
+        let forward_path =
+            ForwardPath::parse(&address, &self.profile.hostname).map_err(|fault| match fault {
                 AddressFault::Syntax => Refusal::RecipientSyntax,
                 AddressFault::Unqualified => Refusal::MailboxDomainUnqualified,
-            },
-        )?;
+            })?;
         self.parameters_allowed(parts.params)?;
         *quirks = parts.quirks;
         let open = self.transaction.as_ref();

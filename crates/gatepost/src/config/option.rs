@@ -134,6 +134,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("", "tls", Kind::Table, Nothing, "", "Certificate and key. Required as soon as one listener uses TLS."),
     option("", "accounts", Kind::Table, Nothing, "", "What is kept for accounts."),
     option("", "route", Kind::Tables, Nothing, "", "Where mail goes. The first route whose conditions all hold wins; mail that no route takes is held."),
+    option("", "submission", Kind::Table, Nothing, "", "What is completed in messages that old programs and devices send unfinished."),
     option("", "limits", Kind::Table, Nothing, "", "Bounds of what peers may use."),
     option("", "retry", Kind::Table, Nothing, "", "When a failed delivery is tried again."),
 
@@ -166,10 +167,15 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("route", "tls", Kind::Word(&["starttls", "implicit", "none"]), Value("\"starttls\""), "\"implicit\"", "TLS towards the smarthost. With TLS its certificate is verified, always."),
     option("route", "ca", Kind::Path, Nothing, "\"office-ca.pem\"", "PEM file of the private CA that signed the smarthost's certificate. The system's roots when absent."),
     option("route", "auth", Kind::Table, Nothing, "{ user = \"scans\", password_file = \"smarthost.secret\" }", "How to authenticate to the smarthost. Not at all when absent."),
+    option("route", "send_auth_param", Kind::Word(&["auto", "never"]), Value("\"auto\""), "\"never\"", "AUTH= on MAIL towards the smarthost (RFC 4954). \"auto\" sends AUTH=<> after authentication, and leaves it out where the smarthost refuses it; \"never\" is for one that hangs up on it."),
 
     option("route.auth", "mechanism", Kind::Word(&["scram-sha-512", "scram-sha-256", "scram-sha-1", "cram-md5", "plain", "login"]), Nothing, "\"scram-sha-256\"", "The only SASL mechanism to use. The strongest offered when absent."),
     option("route.auth", "user", Kind::Text, Refused, "\"scans@example.com\"", "User name at the smarthost."),
     option("route.auth", "password_file", Kind::Path, Refused, "\"smarthost.secret\"", "File that holds the password and nothing else, readable by Gatepost alone."),
+
+    option("submission", "complete_domain", Kind::Text, Nothing, "\"example.com\"", "Domain for addresses without one, in the envelope and in the header: \"scanner\" becomes scanner@example.com, and fax@office, of a single label, fax@office.example.com. When absent such addresses stay as they are, and are refused in the envelope."),
+    option("submission", "missing_from", Kind::Word(&["refuse", "add"]), Nothing, "\"add\"", "What happens to a message without a From field. \"add\" gives it one from the envelope sender, or from the account. When absent, legacy listeners add it and all others refuse."),
+    option("submission", "sender", Kind::Word(&["keep", "add"]), Value("\"keep\""), "\"add\"", "\"add\" names the first address of the account in a Sender field where From is another of its addresses. With several authors that is always done; a Sender that is not the account's is always removed."),
 
     option("limits", "connections", Kind::Count, Value("20000"), "5000", "Sessions at the same time, over all listeners."),
     option("limits", "connections_per_address", Kind::Count, Value("200"), "20", "Sessions at the same time from one address. Loopback peers are exempt."),

@@ -15,8 +15,9 @@ use super::network::Network;
 use super::pattern::Pattern;
 use super::raw::{Placed, Table};
 use super::resolved::{
-    Accounts, Config, Limits, Listener, ListenerProfile, Proxies, RetrySchedule, Route,
-    RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost, TlsFiles, TlsMode,
+    Accounts, Config, Limits, Listener, ListenerProfile, MissingFrom, Proxies, RetrySchedule,
+    Route, RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost, SubmissionRules, TlsFiles,
+    TlsMode,
 };
 use super::value::parse_host_port;
 
@@ -86,6 +87,7 @@ impl Resolver<'_> {
             .collect();
         Some(Config {
             accounts: self.accounts(&top),
+            submission: self.submission(&top),
             limits: self.limits(&top),
             retry: self.retry(&top),
             hostname: hostname?,
@@ -103,15 +105,7 @@ impl Resolver<'_> {
     }
 
     fn hostname(&mut self, name: Placed<String>) -> Option<String> {
-        let labels_fit = name.value.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        });
-        if labels_fit && name.value.len() <= 253 {
+        if is_host_name(&name.value) {
             return Some(name.value);
         }
         self.fault(
@@ -120,6 +114,31 @@ impl Resolver<'_> {
             "write the name clients use, for example hostname = \"submit.example.com\"",
         );
         None
+    }
+
+    fn submission(&mut self, top: &Table<'_>) -> SubmissionRules {
+        let Some(table) = top.table("submission", "submission", self.faults) else {
+            return SubmissionRules::default();
+        };
+        let domain = table.text("complete_domain", self.faults);
+        if let Some(Placed { value, span }) = domain.as_ref().filter(|it| !is_host_name(&it.value))
+        {
+            self.fault(
+                span,
+                format!("submission.complete_domain: {value:?} is not a domain"),
+                "write the domain of your addresses, without @, for example complete_domain = \"example.com\"",
+            );
+        }
+        let missing_from = table.text("missing_from", self.faults);
+        let sender = table.text("sender", self.faults);
+        SubmissionRules {
+            complete_domain: domain.map(|it| it.value),
+            missing_from: missing_from.map(|it| match it.value.as_str() {
+                "add" => MissingFrom::Add,
+                _ => MissingFrom::Refuse,
+            }),
+            add_sender: sender.is_some_and(|it| it.value == "add"),
+        }
     }
 
     /// T-54: the pages have no login, so that only this machine may see them.
@@ -345,7 +364,7 @@ impl Resolver<'_> {
     }
 
     fn smarthost_only(&mut self, table: &Table<'_>) {
-        for key in ["tls", "ca", "auth"] {
+        for key in ["tls", "ca", "auth", "send_auth_param"] {
             if table.has(key) {
                 self.fault(
                     &table.span,
@@ -387,6 +406,9 @@ impl Resolver<'_> {
             tls,
             ca: ca.map(|path| path.value),
             auth: auth.flatten(),
+            send_auth_param: table
+                .text("send_auth_param", self.faults)
+                .is_none_or(|it| it.value == "auto"),
         })
     }
 
@@ -482,6 +504,19 @@ fn scram_hash(word: &str) -> Result<Hash, String> {
             name.is_some_and(|name| name.eq_ignore_ascii_case(word))
         })
         .ok_or_else(|| format!("{word:?} is not known"))
+}
+
+/// A domain of labels that hosts may have.
+fn is_host_name(name: &str) -> bool {
+    let labels_fit = name.split('.').all(|label| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    });
+    labels_fit && name.len() <= 253
 }
 
 /// What a listener can be told to tolerate.

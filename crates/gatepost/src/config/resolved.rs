@@ -34,6 +34,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Address of the pages, the API, `/healthz` and `/metrics`; none when absent.
     pub http: Option<SocketAddr>,
+    /// What is completed in submitted messages.
+    pub submission: SubmissionRules,
     /// Bounds of what peers may use.
     pub limits: Limits,
     /// When a failed delivery is tried again, and when it is given up.
@@ -160,6 +162,8 @@ pub struct Smarthost {
     pub ca: Option<PathBuf>,
     /// How to authenticate; not at all when absent.
     pub auth: Option<RouteAuth>,
+    /// Whether MAIL may say who submitted the message (`AUTH=`, RFC 4954 §5).
+    pub send_auth_param: bool,
 }
 
 /// A host name or address literal, and a port.
@@ -191,6 +195,36 @@ pub struct RouteAuth {
     pub user: String,
     /// File that holds the password and nothing else; one trailing line end is not part of it.
     pub password_file: PathBuf,
+}
+
+/// What is completed in submitted messages (RFC 6409 §8).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubmissionRules {
+    /// The domain of addresses that have none, or one of a single label. They are not completed when absent.
+    pub complete_domain: Option<String>,
+    /// What happens to a message without `From`; absent: [`MissingFrom::Add`] on legacy listeners, [`MissingFrom::Refuse`] on others.
+    pub missing_from: Option<MissingFrom>,
+    /// Name the first address of the account in `Sender` where `From` is another of its addresses.
+    pub add_sender: bool,
+}
+
+impl SubmissionRules {
+    /// What happens to a message without `From` on a listener of this profile.
+    pub fn missing_from(&self, profile: ListenerProfile) -> MissingFrom {
+        self.missing_from.unwrap_or(match profile {
+            ListenerProfile::Submission => MissingFrom::Refuse,
+            ListenerProfile::Legacy => MissingFrom::Add,
+        })
+    }
+}
+
+/// What happens to a message without `From`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingFrom {
+    /// It is refused (SUBM-09).
+    Refuse,
+    /// It gets one from the account: devices send `Subject` and text, and nothing else.
+    Add,
 }
 
 /// Bounds of what peers may use.

@@ -12,7 +12,6 @@
 
 use std::fmt;
 
-use gatepost_smtp::path::is_text;
 
 use super::encoded_word;
 

@@ -3,11 +3,17 @@
 use gatepost_smtp::quirk::QuirkSet;
 use gatepost_smtp::server::{Profile, TlsPolicy};
 
-use crate::config::resolved::{Limits, Listener, ListenerProfile, TlsMode};
+use crate::config::resolved::{Limits, Listener, ListenerProfile, SubmissionRules, TlsMode};
 
 /// The settings of this listener's sessions.
-pub fn profile(hostname: &str, listener: &Listener, limits: &Limits) -> Profile {
+pub fn profile(
+    hostname: &str,
+    listener: &Listener,
+    rules: &SubmissionRules,
+    limits: &Limits,
+) -> Profile {
     let mut profile = Profile::submission(hostname);
+    profile.complete_domain.clone_from(&rules.complete_domain);
     profile.tls = match listener.tls {
         TlsMode::StartTls => TlsPolicy::StartTlsRequired,
         TlsMode::StartTlsOptional => TlsPolicy::StartTlsOptional,

@@ -21,7 +21,6 @@ use crate::config::resolved::{ListenerProfile, TlsMode};
 use crate::observe::event::{AuthAttempt, AuthResult, CommandRefused, PasswordExposed, QuirkSeen};
 use crate::observe::reason::Reason;
 use crate::policy::decision::Decision;
-use crate::policy::sender::MissingFrom;
 
 /// Answers one connection's requests.
 pub(super) struct Responder {
@@ -200,16 +199,12 @@ impl Responder {
         let Some(identity) = identity else {
             return Answer::Refuse(Refusal::AuthenticationRequired);
         };
-        let missing_from = match self.context.serves {
-            ListenerProfile::Submission => MissingFrom::Refuse,
-            ListenerProfile::Legacy => MissingFrom::Add,
-        };
         let begun = Submission::begin(
             &self.context.services,
             identity.clone(),
             reverse_path,
             params,
-            missing_from,
+            self.context.serves,
         );
         match begun {
             Ok(submission) => {

@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::auth::Authenticator;
 use crate::config::network::Network;
-use crate::config::resolved::{Limits, ListenerProfile, Proxies, Route, TlsMode};
+use crate::config::resolved::{Limits, ListenerProfile, Proxies, Route, SubmissionRules, TlsMode};
 use crate::observe::Observer;
 use crate::queue::Queue;
 
@@ -27,6 +27,8 @@ pub struct Services {
     pub queue: Queue,
     /// Say what becomes of a message.
     pub routes: Arc<[Route]>,
+    /// Say what is completed in a message.
+    pub submission: Arc<SubmissionRules>,
     /// Hears of everything.
     pub observer: Observer,
 }

@@ -18,7 +18,9 @@ use gatepost_smtp::trace::Received;
 use jiff::Timestamp;
 
 use super::service::{AccountFacts, Services};
+use crate::config::resolved::{ListenerProfile, SubmissionRules};
 use crate::delivery::route;
+use crate::message::conversion::LineMeter;
 use crate::message::fixup;
 use crate::observe::event::{Fault, MessageAccepted};
 use crate::observe::reason::Reason;
@@ -26,7 +28,7 @@ use crate::policy::actor::Actor;
 use crate::policy::content::{self, Stamp, Submitted};
 use crate::policy::decision::Decision;
 use crate::policy::relay::{self, RelayGrants};
-use crate::policy::sender::{self, MissingFrom};
+use crate::policy::sender::{self, AuthorRules};
 use crate::policy::submitter::{self, Trust};
 use crate::queue::{AuthFacts, Disposition, Draft, Envelope, QueueError, SubmissionFacts};
 
@@ -53,10 +55,12 @@ pub(super) struct Submission {
     reverse_path: ReversePath,
     params: MailParams,
     grants: RelayGrants,
-    missing_from: MissingFrom,
+    rules: Arc<SubmissionRules>,
+    authors: AuthorRules,
     hostname: Arc<str>,
     draft: Option<Draft>,
     eight_bit: bool,
+    lines: LineMeter,
     fault: Option<QueueError>,
 }
 
@@ -67,9 +71,10 @@ impl Submission {
         identity: Identity,
         reverse_path: ReversePath,
         params: MailParams,
-        missing_from: MissingFrom,
+        profile: ListenerProfile,
     ) -> Result<Self, Decision> {
         let enabled = |name| services.accounts.facts(name).is_some_and(|it| it.enabled);
+        let rules = Arc::clone(&services.submission);
         let submission = Self {
             login_enabled: enabled(identity.login()),
             account: services.accounts.facts(identity.acts_as()),
@@ -77,10 +82,15 @@ impl Submission {
             reverse_path,
             params,
             grants: RelayGrants::default(),
-            missing_from,
+            authors: AuthorRules {
+                missing_from: rules.missing_from(profile),
+                add_sender: rules.add_sender,
+            },
+            rules,
             hostname: Arc::clone(&services.hostname),
             draft: None,
             eight_bit: false,
+            lines: LineMeter::default(),
             fault: None,
         };
         sender::check_reverse_path(&submission.actor(), &submission.reverse_path)?;
@@ -125,6 +135,7 @@ impl Submission {
             },
             body: self.params.body.unwrap_or_default(),
             smtputf8: self.params.smtputf8,
+            long_lines: false,
             ret: self.params.ret,
             envelope_id: self.params.envelope_id.clone(),
         };
@@ -148,7 +159,9 @@ impl Submission {
             header,
             has_body,
             reverse_path: &self.reverse_path,
-            missing_from: self.missing_from,
+            smtputf8: self.params.smtputf8,
+            complete_domain: self.rules.complete_domain.as_deref(),
+            authors: self.authors,
         };
         let stamp = Stamp {
             received: &received,
@@ -158,6 +171,7 @@ impl Submission {
         };
         let completed = content::admit(&self.actor(), &submitted, &stamp)?;
         self.eight_bit |= !completed.is_ascii();
+        self.lines.add(&completed);
         if let Some(draft) = &mut self.draft {
             draft.set_headers(completed);
         }
@@ -167,6 +181,7 @@ impl Submission {
     /// Takes more of the body.
     pub(super) async fn body(&mut self, octets: &[u8]) {
         self.eight_bit |= !octets.is_ascii();
+        self.lines.add(octets);
         if let Some(draft) = &mut self.draft
             && let Err(error) = draft.append(octets).await
         {
@@ -190,6 +205,7 @@ impl Submission {
             // MIME-01: many programs forget to say so.
             envelope.body = envelope.body.max(Body::EightBitMime);
         }
+        envelope.long_lines = self.lines.has_long_line();
         // Programs ask for SMTPUTF8 whether they need it or not; what is ASCII throughout goes by any next hop.
         envelope.smtputf8 &= self.eight_bit
             || envelope

@@ -1,14 +1,18 @@
 //! The decision at the end of a message's header: refused, or completed.
 
+use std::borrow::Cow;
+
 use gatepost_smtp::path::ReversePath;
 use gatepost_smtp::reply::Refusal;
 use jiff::Timestamp;
 
 use super::actor::Actor;
 use super::decision::Decision;
-use super::sender::{self, MissingFrom};
+use super::sender::{self, AuthorRules};
+use crate::message::completion;
 use crate::message::fixup::{self, Completion, FixupFault};
-use crate::message::headers::{HeaderFault, HeaderSection};
+use crate::message::header_encoding::{self, Domains, Unencodable};
+use crate::message::headers::{Field, HeaderFault, HeaderSection};
 use crate::observe::reason::Reason;
 
 /// The header of a message in submission, and what is known about it.
@@ -20,8 +24,12 @@ pub struct Submitted<'a> {
     pub has_body: bool,
     /// The reverse-path, already checked.
     pub reverse_path: &'a ReversePath,
-    /// What happens without `From`.
-    pub missing_from: MissingFrom,
+    /// MAIL had SMTPUTF8: fields may be UTF-8 (RFC 6532).
+    pub smtputf8: bool,
+    /// The domain of addresses that have none, where they are completed.
+    pub complete_domain: Option<&'a str>,
+    /// What is done about its authors.
+    pub authors: AuthorRules,
 }
 
 /// What the server adds.
@@ -44,12 +52,11 @@ pub fn admit(
     stamp: &Stamp<'_>,
 ) -> Result<Vec<u8>, Decision> {
     let section = HeaderSection::scan(submitted.header).map_err(too_large)?;
-    let changes = sender::check_authors(
-        actor,
-        submitted.reverse_path,
-        &section,
-        submitted.missing_from,
-    )?;
+    let header = prepared(&section, submitted)?;
+    // What is checked is what is passed on.
+    let section = HeaderSection::scan(&header).map_err(too_large)?;
+    let changes =
+        sender::check_authors(actor, submitted.reverse_path, &section, submitted.authors)?;
     let domain = submitted
         .reverse_path
         .address()
@@ -65,6 +72,59 @@ pub fn admit(
         separated: submitted.has_body,
     };
     fixup::complete(&section, &completion).map_err(malformed)
+}
+
+/// The header with its addresses completed (SUBM-06) and, unless MAIL had SMTPUTF8, its UTF-8 encoded (EAI-02). Nearly always that is
+/// the header as it came.
+fn prepared<'a>(
+    section: &HeaderSection<'a>,
+    submitted: &Submitted<'a>,
+) -> Result<Cow<'a, [u8]>, Decision> {
+    let mut header = Cow::Borrowed(submitted.header);
+    let domain = submitted.complete_domain;
+    if let Some(changed) = changed(section, |field| {
+        Ok(domain.and_then(|domain| completion::complete_field(field, domain)))
+    })? {
+        header = changed.into();
+    }
+    if submitted.smtputf8 || header.is_ascii() {
+        return Ok(header);
+    }
+    let section = HeaderSection::scan(&header).map_err(too_large)?;
+    let encoded = changed(&section, encoded)?;
+    Ok(encoded.map_or(header, Cow::Owned))
+}
+
+/// The header with every field replaced for which there is something in its place; `None` when there is for none.
+fn changed(
+    section: &HeaderSection<'_>,
+    mut replace: impl FnMut(&Field<'_>) -> Result<Option<Vec<u8>>, Decision>,
+) -> Result<Option<Vec<u8>>, Decision> {
+    let mut written = section.mbox_line().unwrap_or_default().to_vec();
+    let mut is_changed = false;
+    for field in section.fields() {
+        let replacement = replace(field)?;
+        is_changed |= replacement.is_some();
+        written.extend_from_slice(replacement.as_deref().unwrap_or(field.raw()));
+    }
+    written.extend_from_slice(section.rest());
+    Ok(is_changed.then_some(written))
+}
+
+/// A field with UTF-8 in it, in ASCII. Other octets above 127 stay: nobody can tell what they mean.
+fn encoded(field: &Field<'_>) -> Result<Option<Vec<u8>>, Decision> {
+    if std::str::from_utf8(field.value()).is_err() {
+        return Ok(None);
+    }
+    match header_encoding::encode_field(field, Domains::Refuse) {
+        Ok(encoded) => Ok(encoded),
+        Err(Unencodable::Structure) => Ok(None),
+        Err(Unencodable::Address) => Err(Decision::new(
+            Refusal::HeaderNeedsUtf8,
+            Reason::ExtensionMissing,
+        )
+        .with("field", String::from_utf8_lossy(field.name()))),
+    }
 }
 
 fn too_large(fault: HeaderFault) -> Decision {
@@ -86,10 +146,20 @@ fn malformed(fault: FixupFault) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::resolved::MissingFrom;
     use crate::policy::fixture;
     use gatepost_smtp::path::Address;
 
     fn admitted(header: &str, reverse_path: &str) -> Result<String, Refusal> {
+        admitted_with(header, reverse_path, false, None)
+    }
+
+    fn admitted_with(
+        header: &str,
+        reverse_path: &str,
+        smtputf8: bool,
+        complete_domain: Option<&str>,
+    ) -> Result<String, Refusal> {
         let identity = fixture::identity("me");
         let addresses = [Address::parse("me@own.example").unwrap()];
         let actor = Actor {
@@ -102,7 +172,12 @@ mod tests {
             header: header.as_bytes(),
             has_body: true,
             reverse_path: &reverse_path,
-            missing_from: MissingFrom::Refuse,
+            smtputf8,
+            complete_domain,
+            authors: AuthorRules {
+                missing_from: MissingFrom::Refuse,
+                add_sender: false,
+            },
         };
         let stamp = Stamp {
             received: "Received: us\r\n",
@@ -155,5 +230,51 @@ mod tests {
                 header.get(..40)
             );
         }
+    }
+
+    // SUBM-06
+    #[test]
+    fn addresses_are_completed_before_they_are_checked() {
+        let header =
+            "From: me\r\nTo: you\r\nDate: Fri, 20 Nov 2026 10:00:00 +0100\r\nMessage-ID: <a@b>\r\n";
+        assert_eq!(
+            admitted(header, "me@own.example"),
+            Err(Refusal::HeaderFromNotOwned)
+        );
+        let completed = admitted_with(header, "me@own.example", false, Some("own.example"));
+        assert!(
+            completed
+                .unwrap()
+                .starts_with("Received: us\r\nFrom: me@own.example\r\nTo: you@own.example\r\n")
+        );
+        let foreign = admitted_with(header, "me@own.example", false, Some("bank.example"));
+        assert_eq!(foreign, Err(Refusal::HeaderFromNotOwned));
+    }
+
+    // EAI-02: "accept, and if only display names are non-ASCII encode them as RFC 2047 words; addresses stay → bounce".
+    #[test]
+    fn names_in_utf8_are_encoded_and_addresses_need_smtputf8() {
+        let header = |line: &str| format!("From: me@own.example\r\n{line}\r\n");
+        let names = admitted(
+            &header("To: J\u{fc}rgen <you@next.example>"),
+            "me@own.example",
+        );
+        assert!(
+            names
+                .unwrap()
+                .contains("\r\nTo: =?utf-8?Q?J=C3=BCrgen?= <you@next.example>\r\n")
+        );
+        let addresses = header("To: j\u{fc}rgen@next.example");
+        assert_eq!(
+            admitted(&addresses, "me@own.example"),
+            Err(Refusal::HeaderNeedsUtf8)
+        );
+        let with = admitted_with(&addresses, "me@own.example", true, None).unwrap();
+        assert!(with.contains("\r\nTo: j\u{fc}rgen@next.example\r\n"));
+        let spoof = "From: \"\u{fc} <ceo@bank.example>\" <me@own.example>\r\n";
+        assert_eq!(
+            admitted(spoof, "me@own.example"),
+            Err(Refusal::HeaderFromNotOwned)
+        );
     }
 }

@@ -11,6 +11,7 @@
 pub mod actor;
 pub mod content;
 pub mod decision;
+mod notice;
 pub mod relay;
 pub mod sender;
 pub mod submitter;

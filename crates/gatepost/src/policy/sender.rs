@@ -4,6 +4,7 @@
 //!   refusal by itself (SMTP-11).
 //! - There is one `From` field, and each of its mailboxes is an address of the account. What readers may read differently
 //!   counts as not owned (T-03). The same holds for every `Resent-From`.
+//! - A notice that another server passes on has that server as its author ([`notice`](super::notice)).
 //! - A `Sender` that is not an address of the account, or is no address at all, is removed, not refused: old programs put
 //!   a login there (SUBM-01, SUBM-06). So is one of several.
 
@@ -12,18 +13,20 @@ use gatepost_smtp::reply::Refusal;
 
 use super::actor::Actor;
 use super::decision::Decision;
+use super::notice;
+use crate::config::resolved::MissingFrom;
 use crate::message::fixup::Changes;
 use crate::message::headers::{Field, HeaderSection};
-use crate::message::mailbox;
+use crate::message::mailbox::{self, Mailbox};
 use crate::observe::reason::Reason;
 
-/// What happens to a message without `From`.
+/// What is done about the authors of a message beyond checking them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MissingFrom {
-    /// It is refused (SUBM-09).
-    Refuse,
-    /// It gets one from the account: devices send `Subject` and text, and nothing else.
-    Add,
+pub struct AuthorRules {
+    /// What happens without `From`.
+    pub missing_from: MissingFrom,
+    /// Name the first address of the account in `Sender` where `From` is another one.
+    pub add_sender: bool,
 }
 
 /// May the account use this reverse-path? One that was switched off during the session may use none.
@@ -50,12 +53,15 @@ pub fn check_authors(
     actor: &Actor<'_>,
     path: &ReversePath,
     section: &HeaderSection<'_>,
-    missing: MissingFrom,
+    rules: AuthorRules,
 ) -> Result<Changes, Decision> {
     let mut changes = Changes::default();
-    let mut authors = 0;
+    if notice::is_passed_on(path, section) {
+        return Ok(changes);
+    }
+    let mut authors = Vec::new();
     for field in section.named("From") {
-        if authors > 0 {
+        if !authors.is_empty() {
             return Err(not_owned(actor, "more than one From field"));
         }
         authors = owned_mailboxes(actor, field)?;
@@ -65,23 +71,26 @@ pub fn check_authors(
     }
     remove_foreign(actor, section, "Sender", &mut changes);
     remove_foreign(actor, section, "Resent-Sender", &mut changes);
-    if authors == 0 {
-        changes
-            .add
-            .push(("From", added_author(actor, path, missing)?));
-    } else if authors > 1
-        && (changes.remove.contains(&"Sender") || section.named("Sender").next().is_none())
-    {
+    let has_sender =
+        section.named("Sender").next().is_some() && !changes.remove.contains(&"Sender");
+    let sender = match authors.as_slice() {
+        [] => {
+            let author = added_author(actor, path, rules.missing_from)?;
+            changes.add.push(("From", author));
+            None
+        }
+        _ if has_sender => None,
+        [author] if rules.add_sender => account_address(actor, author),
+        [_] => None,
         // RFC 5322 §3.6.2: with several authors, Sender says which of them sent it.
-        changes
-            .add
-            .extend(own_address(actor, path).map(|address| ("Sender", address)));
-    }
+        [_, _, ..] => own_address(actor, path),
+    };
+    changes.add.extend(sender.map(|sender| ("Sender", sender)));
     Ok(changes)
 }
 
-/// The number of mailboxes in the field, all of which are the account's.
-fn owned_mailboxes(actor: &Actor<'_>, field: &Field<'_>) -> Result<usize, Decision> {
+/// The mailboxes in the field, all of which are the account's.
+fn owned_mailboxes(actor: &Actor<'_>, field: &Field<'_>) -> Result<Vec<Mailbox>, Decision> {
     if field.has_gap() {
         return Err(not_owned(actor, "white space before the colon"));
     }
@@ -91,7 +100,7 @@ fn owned_mailboxes(actor: &Actor<'_>, field: &Field<'_>) -> Result<usize, Decisi
         .iter()
         .find(|mailbox| !actor.owns(mailbox.local(), mailbox.domain()))
     {
-        None => Ok(mailboxes.len()),
+        None => Ok(mailboxes),
         Some(foreign) => Err(not_owned(actor, &foreign.to_string())),
     }
 }
@@ -105,7 +114,7 @@ fn remove_foreign(
     let mut fields = section.named(name);
     let kept = match (fields.next(), fields.next()) {
         (None, _) => true,
-        (Some(field), None) => owned_mailboxes(actor, field) == Ok(1),
+        (Some(field), None) => owned_mailboxes(actor, field).is_ok_and(|owned| owned.len() == 1),
         (Some(_), Some(_)) => false,
     };
     if !kept {
@@ -135,6 +144,14 @@ fn own_address(actor: &Actor<'_>, path: &ReversePath) -> Option<String> {
         .map(ToString::to_string)
 }
 
+/// The first address of the account, if the author is another one (SUBM-01). An account's addresses are valid mailboxes.
+fn account_address(actor: &Actor<'_>, author: &Mailbox) -> Option<String> {
+    let first = actor.addresses.first()?;
+    let is_author = first.local().eq_ignore_ascii_case(author.local())
+        && first.domain().eq_ignore_ascii_case(author.domain());
+    (!is_author).then(|| first.to_string())
+}
+
 fn not_owned(actor: &Actor<'_>, from: &str) -> Decision {
     Decision::new(Refusal::HeaderFromNotOwned, Reason::HeaderFromNotAllowed)
         .with("account", actor.identity.acts_as())
@@ -161,7 +178,11 @@ mod tests {
     fn authors(header: &str, missing: MissingFrom) -> Result<Changes, Refusal> {
         let path = ReversePath::parse("alias@other.example").unwrap();
         let section = HeaderSection::scan(header.as_bytes()).unwrap();
-        with_actor(|actor| check_authors(actor, &path, &section, missing))
+        let rules = AuthorRules {
+            missing_from: missing,
+            add_sender: false,
+        };
+        with_actor(|actor| check_authors(actor, &path, &section, rules))
             .map_err(|decision| decision.refusal)
     }
 
@@ -359,5 +380,36 @@ mod tests {
         )
         .unwrap();
         assert_eq!(resent.remove, ["Resent-Sender"]);
+    }
+
+    // SUBM-01: "Add/replace `Sender` (8.1) when From ≠ identity and policy asks; must be a valid mailbox."
+    #[test]
+    fn a_sender_names_the_account_where_that_is_asked_for() {
+        let path = ReversePath::parse("alias@other.example").unwrap();
+        let rules = AuthorRules {
+            missing_from: MissingFrom::Refuse,
+            add_sender: true,
+        };
+        let table = [
+            ("From: alias@other.example\r\n", Some("me@own.example")),
+            ("From: ME@own.example\r\n", None),
+            (
+                "From: alias@other.example\r\nSender: alias@other.example\r\n",
+                None,
+            ),
+            (
+                "From: alias@other.example\r\nSender: trever\r\n",
+                Some("me@own.example"),
+            ),
+        ];
+        for (header, added) in table {
+            let section = HeaderSection::scan(header.as_bytes()).unwrap();
+            let changes = with_actor(|actor| check_authors(actor, &path, &section, rules)).unwrap();
+            let expected: Vec<_> = added
+                .map(|it| ("Sender", it.to_owned()))
+                .into_iter()
+                .collect();
+            assert_eq!(changes.add, expected, "{header:?}");
+        }
     }
 }

@@ -131,7 +131,12 @@ impl Live {
         let context = |listener: &resolved::Listener| {
             Ok(ListenerContext {
                 name: listener.name.clone(),
-                profile: Arc::new(profile(&config.hostname, listener, &config.limits)),
+                profile: Arc::new(profile(
+                    &config.hostname,
+                    listener,
+                    &config.submission,
+                    &config.limits,
+                )),
                 tls: listener.tls,
                 acceptor: acceptor(listener, certificates)?,
                 serves: listener.profile,

@@ -8,7 +8,7 @@ use gatepost::auth::Authenticator;
 use gatepost::auth::channel::Channel;
 use gatepost::auth::directory::{Answering, Asker, Directory};
 use gatepost::auth::guard::Rules;
-use gatepost::config::resolved::{self, Limits, ListenerProfile, TlsMode};
+use gatepost::config::resolved::{self, Limits, ListenerProfile, SubmissionRules, TlsMode};
 use gatepost::net::limits::ConnectionLimits;
 use gatepost::net::listener::{self, Listener};
 use gatepost::net::profile::profile;
@@ -152,6 +152,7 @@ impl Rig {
             accounts: Arc::new(OneAccount),
             queue: queue.clone(),
             routes: Arc::new([]),
+            submission: Arc::default(),
             observer,
         };
         let socket = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -169,7 +170,12 @@ impl Rig {
         };
         let context = ListenerContext {
             name: "legacy".into(),
-            profile: Arc::new(profile("submit.example.com", &settings, &limits)),
+            profile: Arc::new(profile(
+                "submit.example.com",
+                &settings,
+                &SubmissionRules::default(),
+                &limits,
+            )),
             tls: TlsMode::None,
             acceptor: None,
             serves: ListenerProfile::Legacy,

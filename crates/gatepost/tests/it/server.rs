@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use gatepost::config::ConfigError;
 use gatepost::config::resolved::{
     Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
-    RouteMatch, TlsMode,
+    RouteMatch, SubmissionRules, TlsMode,
 };
 use gatepost::net::tls::own_ca;
 use gatepost::observe::Observer;
@@ -211,6 +211,7 @@ fn config(directory: &TempDir) -> Config {
             action: RouteAction::Capture,
         }],
         http: None,
+        submission: SubmissionRules::default(),
         limits: Limits::default(),
         accounts: Accounts::default(),
         retry: RetrySchedule::default(),

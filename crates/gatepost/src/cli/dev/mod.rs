@@ -20,7 +20,7 @@ use crate::cli::serve::{LogOptions, stop_signal};
 use crate::cli::{CommandError, complain, print, process};
 use crate::config::resolved::{
     Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
-    RouteMatch, TlsFiles, TlsMode,
+    RouteMatch, SubmissionRules, TlsFiles, TlsMode,
 };
 use crate::net::tls::own_ca;
 use crate::serve::Program;
@@ -190,6 +190,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
             action: RouteAction::Capture,
         }],
         http: Some(arguments.http),
+        submission: SubmissionRules::default(),
         limits: Limits::default(),
         accounts: Accounts::default(),
         retry: RetrySchedule::default(),

@@ -19,6 +19,8 @@
 //! A DKIM signature over a converted body no longer verifies, as with every server that converts. For a next hop without 8BITMIME there
 //! is no other way; a message that has one is not touched for its long lines.
 
+use memchr::memchr;
+
 mod rewrite;
 mod survey;
 mod walk;
@@ -28,6 +30,34 @@ pub use self::survey::{Impossible, Plan, Survey};
 
 /// The longest line that every server takes, its line end not counted (RFC 5321 §4.5.3.1.6, SMTP-06).
 pub const MAX_LINE: u64 = 998;
+
+/// Finds lines that not every server takes, in a content that comes in pieces.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LineMeter {
+    /// Octets of the current line.
+    current: u64,
+    longest: u64,
+}
+
+impl LineMeter {
+    /// Takes the next piece.
+    pub fn add(&mut self, octets: &[u8]) {
+        let mut left = octets;
+        while let Some(end) = memchr(b'\n', left) {
+            let (line, rest) = left.split_at(end + 1);
+            // The line feed does not count, nor does the CR before it.
+            let length = (self.current + line.len() as u64).saturating_sub(2);
+            (self.longest, self.current) = (self.longest.max(length), 0);
+            left = rest;
+        }
+        self.current += left.len() as u64;
+    }
+
+    /// Whether a line was longer than [`MAX_LINE`].
+    pub fn has_long_line(self) -> bool {
+        self.longest.max(self.current) > MAX_LINE
+    }
+}
 
 /// What a message is made of, as its envelope says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

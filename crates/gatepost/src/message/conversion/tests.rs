@@ -258,3 +258,20 @@ fn a_message_of_any_size_takes_little_memory() {
         assert!((80 << 10..96 << 10).contains(&written), "{written}");
     }
 }
+
+// SMTP-06: the limit is exact, however the lines come.
+#[test]
+fn long_lines_are_noticed_on_the_way_in() {
+    for (length, expected) in [(998, false), (999, true), (70_000, true)] {
+        for end in ["\r\n", "\r\nshort\r\n"] {
+            let body = format!("short\r\n{}{end}", "x".repeat(length));
+            for size in [1, 7, 1000, body.len()] {
+                let mut meter = LineMeter::default();
+                body.as_bytes()
+                    .chunks(size)
+                    .for_each(|piece| meter.add(piece));
+                assert_eq!(meter.has_long_line(), expected, "{length} {size}");
+            }
+        }
+    }
+}
