@@ -7,7 +7,7 @@
 //!
 //! - [`route`]: which route a recipient takes.
 //! - [`next_hop`]: one smarthost, its connections and its credential; [`lane`]: whether it is being tried at the moment;
-//!   [`pool`]: connections kept open; [`credential`]: its password.
+//!   `outgoing`: the form in which it gets a message; [`pool`]: connections kept open; [`credential`]: its password.
 //! - [`outcome`]: what the end of an attempt means for the message, the recipient or the lane.
 //! - [`notify`]: telling the sender.
 
@@ -17,6 +17,7 @@ pub mod lane;
 pub mod next_hop;
 pub mod notify;
 pub mod outcome;
+mod outgoing;
 pub mod pool;
 pub mod route;
 

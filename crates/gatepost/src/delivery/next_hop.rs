@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::credential::{Password, PasswordFile};
 use super::lane::{FaultKind, LaneFault, LaneState};
 use super::outcome::{Blame, Outcome, Verdict};
+use super::outgoing::{Outgoing, Unfit};
 use super::pool::Pool;
 use crate::config::resolved::{HostPort, RouteTls, Smarthost};
 use crate::observe::Observer;
@@ -255,36 +256,33 @@ impl NextHop {
         &self,
         connection: &mut Connection,
         message: Message<'_>,
-    ) -> Result<SendReport, SendFault> {
-        let envelope = message.lease.envelope();
-        let submitter = match &envelope.submitter {
-            // MPAR-06: `<>` goes to servers that we authenticated to; MPAR-07: a believed mailbox to any.
-            Submitter::Unknown => connection.facts.mechanism.map(|_| Submitter::Unknown),
-            known @ Submitter::Address(_) => Some(known.clone()),
-        };
-        let outgoing = Envelope {
-            reverse_path: envelope.reverse_path.clone(),
-            recipients: message.recipients.to_vec(),
-            size: Some(message.lease.size()),
-            body: envelope.body,
-            smtputf8: envelope.smtputf8,
-            ret: envelope.ret,
-            envelope_id: envelope.envelope_id.clone(),
-            submitter,
-        };
-        let mut report = transfer(&mut connection.client, &outgoing, message.lease).await?;
-        // LIM-02: the server takes only so many recipients at a time.
-        while let Some(rest) = outgoing
-            .left_over(&report)
-            .filter(|_| connection.client.is_open())
-        {
-            // What is known of the others stands; those left over are deferred.
-            let Ok(further) = transfer(&mut connection.client, &rest, message.lease).await else {
-                break;
-            };
-            report = report.followed_by(further);
+    ) -> Result<Vec<Outcome>, SendFault> {
+        let capabilities = connection.client.capabilities();
+        let outgoing = Outgoing::prepare(message.lease, capabilities).await?;
+        let recipients: Vec<Result<Recipient, Outcome>> = message
+            .recipients
+            .iter()
+            .map(|recipient| outgoing.recipient(recipient))
+            .collect();
+        let asked: Vec<Recipient> = recipients.iter().flatten().cloned().collect();
+        let mut answers = if asked.is_empty() {
+            Vec::new()
+        } else {
+            let submitter = submitter(message.lease, &connection.facts)
+                .filter(|_| self.smarthost.send_auth_param);
+            let envelope = outgoing.envelope(asked, submitter)?;
+            transfer_all(&mut connection.client, &envelope, &outgoing)
+                .await?
+                .recipients
         }
-        Ok(report)
+        .into_iter();
+        let outcome = |recipient: Result<Recipient, Outcome>| match recipient {
+            Err(outcome) => outcome,
+            Ok(_) => answers
+                .next()
+                .map_or_else(unanswered, |answer| Outcome::of_recipient(&answer)),
+        };
+        Ok(recipients.into_iter().map(outcome).collect())
     }
 
     /// After a transaction: sorts out what happened, and keeps the connection if it is of further use.
@@ -292,7 +290,7 @@ impl NextHop {
         &self,
         key: HopKey,
         connection: Connection,
-        sent: Result<SendReport, SendFault>,
+        sent: Result<Vec<Outcome>, SendFault>,
     ) -> Attempted {
         let hop = connection.facts.clone();
         let generation = key
@@ -300,13 +298,8 @@ impl NextHop {
             .as_ref()
             .map_or(0, |credential| credential.generation);
         let end = match sent {
-            Ok(report) => End::Answered(
-                report
-                    .recipients
-                    .iter()
-                    .map(Outcome::of_recipient)
-                    .collect(),
-            ),
+            Ok(outcomes) => End::Answered(outcomes),
+            Err(SendFault::Refused(outcome)) => End::Failed(Blame::Message(outcome)),
             Err(SendFault::Content(error)) => End::Failed(Blame::Message(unreadable(error))),
             Err(SendFault::Client(error)) => match Blame::of(&error) {
                 blame @ Blame::Lane(_) => return self.failed(generation, hop, blame),
@@ -399,22 +392,61 @@ struct Message<'a> {
     recipients: &'a [Recipient],
 }
 
+/// Sends the message to all these recipients, in as many transactions as the server wants.
+async fn transfer_all(
+    client: &mut Client,
+    envelope: &Envelope,
+    outgoing: &Outgoing<'_>,
+) -> Result<SendReport, SendFault> {
+    let mut report = transfer(client, envelope, outgoing).await?;
+    // LIM-02: the server takes only so many recipients at a time.
+    while let Some(rest) = envelope.left_over(&report).filter(|_| client.is_open()) {
+        // What is known of the others stands; those left over are deferred.
+        let Ok(further) = transfer(client, &rest, outgoing).await else {
+            break;
+        };
+        report = report.followed_by(further);
+    }
+    Ok(report)
+}
+
 async fn transfer(
     client: &mut Client,
     envelope: &Envelope,
-    lease: &Lease,
+    outgoing: &Outgoing<'_>,
 ) -> Result<SendReport, SendFault> {
-    let content = lease.content().await.map_err(SendFault::Content)?;
+    let content = outgoing.content().await.map_err(SendFault::Content)?;
     client
         .send_from(envelope, content)
         .await
         .map_err(SendFault::Client)
 }
 
+/// What the next hop is told about who submitted the message.
+fn submitter(lease: &Lease, hop: &HopFacts) -> Option<Submitter> {
+    match &lease.envelope().submitter {
+        // MPAR-06: `<>` goes to servers that we authenticated to; MPAR-07: a believed mailbox to any.
+        Submitter::Unknown => hop.mechanism.map(|_| Submitter::Unknown),
+        known @ Submitter::Address(_) => Some(known.clone()),
+    }
+}
+
 enum SendFault {
+    /// There is no form of the message that the next hop takes.
+    Refused(Outcome),
     /// Our own queue cannot read the message.
     Content(QueueError),
     Client(Error),
+}
+
+impl From<Unfit> for SendFault {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Refused(outcome) => Self::Refused(outcome),
+            Unfit::Queue(error) => Self::Content(error),
+            Unfit::Content(error) => Self::Client(error),
+        }
+    }
 }
 
 /// The next hop ended a connection that had been idle: nothing of the message's content was sent.
@@ -441,6 +473,11 @@ fn unreadable(error: QueueError) -> Outcome {
         Verdict::Transient
     };
     Outcome::ours(verdict, Reason::StorageFailed, "4.3.0", error.to_string())
+}
+
+fn unanswered() -> Outcome {
+    let words = "the next hop was not asked about this recipient";
+    Outcome::ours(Verdict::Transient, Reason::Internal, "4.3.0", words)
 }
 
 fn no_host() -> LaneFault {

@@ -96,6 +96,7 @@ mod tests {
                 tls: RouteTls::StartTls,
                 ca: None,
                 auth: None,
+                send_auth_param: true,
             }),
         }
     }

@@ -1,6 +1,7 @@
 //! Delivery against a next hop that does what a test says, over real sockets and a real queue.
 
 mod chain;
+mod conversion;
 mod faulty_queue;
 mod injection;
 mod internationalized;
@@ -12,7 +13,7 @@ mod world;
 use std::time::Duration;
 
 use gatepost::config::resolved::{Route, RouteAction, RouteMatch};
-use gatepost::observe::event::DeliveryOutcome;
+use gatepost::observe::event::{DeliveryOutcome, Event};
 use gatepost::observe::reason::Reason;
 use gatepost::queue::EntryState;
 
@@ -95,6 +96,29 @@ async fn a_next_hop_that_does_not_know_auth_on_mail_gets_it_without() {
     assert_eq!(
         world.attempt("you@next.example").await.outcome,
         DeliveryOutcome::Delivered
+    );
+    assert!(!hop.messages()[0].mail.contains("AUTH="));
+    world.stop().await;
+}
+
+// MPAR-08: "per-route `send_auth_param=auto|never`".
+#[tokio::test]
+async fn a_route_can_leave_the_parameter_out() {
+    let hop = Smarthost::start(|_| None).await;
+    let mut world = World::start(|dir| {
+        let mut route = route_with_password(&hop, dir, "user", "s3cret");
+        if let RouteAction::Smarthost(smarthost) = &mut route.action {
+            smarthost.send_auth_param = false;
+        }
+        vec![route]
+    });
+    world
+        .submit("me@own.example", &["you@next.example"], BODY)
+        .await;
+    let event = world.attempt("you@next.example").await;
+    assert_eq!(
+        (event.outcome, event.mechanism),
+        (DeliveryOutcome::Delivered, Some("PLAIN"))
     );
     assert!(!hop.messages()[0].mail.contains("AUTH="));
     world.stop().await;
@@ -305,13 +329,20 @@ async fn a_refused_credential_pauses_the_lane_until_the_password_changes() {
             ]
         },
     );
-    world
+    let one = world
         .submit("me@own.example", &["one@next.example"], BODY)
         .await;
     let event = world.attempt("one@next.example").await;
     assert_eq!(
         (event.outcome, event.reason),
         (DeliveryOutcome::Deferred, Reason::NextHopCredential)
+    );
+    let waiting = world.queue.entry(one).await.unwrap().unwrap();
+    let waiting = &waiting.recipients[0].1;
+    assert_eq!(
+        (waiting.attempts, waiting.waited),
+        (0, Duration::ZERO),
+        "it does not age while its next hop refuses us"
     );
     let fault = world.fault().await;
     assert!(
@@ -431,24 +462,31 @@ async fn recipients_without_a_way_out_are_held() {
     world.stop().await;
 }
 
-// "8-bit message to a hop without 8BITMIME": 5.6.3.
+// A next hop that is down is not asked for every message, and what was not tried is no attempt.
 #[tokio::test]
-async fn eight_bit_mail_is_returned_where_it_cannot_be_taken() {
-    let hop = Smarthost::start(|line| {
-        line.starts_with("EHLO")
-            .then(|| "250 hop.example\r\n".to_owned())
-    })
-    .await;
-    let mut world = World::start(|_| vec![capture_notices(), route_to(&[hop.port()])]);
-    world
-        .submit("me@own.example", &["you@next.example"], BODY)
+async fn what_is_not_tried_while_the_next_hop_is_down_is_no_attempt() {
+    let hop =
+        Smarthost::start(|line| line.is_empty().then(|| "421 4.3.2 Down\r\n".to_owned())).await;
+    let mut world = World::start(|_| vec![route_to(&[hop.port()])]);
+    let first = world
+        .submit("me@own.example", &["one@next.example"], BODY)
         .await;
-    let event = world.attempt("you@next.example").await;
+    let event = world.attempt("one@next.example").await;
     assert_eq!(
-        (event.outcome, event.reason),
-        (DeliveryOutcome::Bounced, Reason::ExtensionMissing)
+        (event.outcome, event.reason, event.attempt),
+        (DeliveryOutcome::Deferred, Reason::Unreachable, 1)
     );
-    assert!(world.only_captured().await.1.contains("Status: 5.6.3\r\n"));
+    let second = world
+        .submit("me@own.example", &["two@next.example"], BODY)
+        .await;
+    world.rested(second).await;
+    world.rested(first).await;
+    for (id, attempts) in [(first, 1), (second, 0)] {
+        let entry = world.queue.entry(id).await.unwrap().unwrap();
+        assert_eq!(entry.recipients[0].1.attempts, attempts);
+    }
+    assert_eq!(hop.connections(), 1);
+    assert!(!world.heard(|event| matches!(event, Event::DeliveryAttempt(_))));
     world.stop().await;
 }
 

@@ -48,6 +48,7 @@ fn route(
                 user: "dev@localhost".to_owned(),
                 password_file,
             }),
+            send_auth_param: true,
         }),
     }
 }
@@ -162,6 +163,34 @@ async fn a_next_hop_that_cannot_prove_its_name_gets_nothing() {
         EntryState::Queued
     );
     assert_eq!(next.log.lines_with("event=auth"), Vec::<String>::new());
+    world.stop().await;
+}
+
+// A server that hands its mail on through an account hands on its notices as well; their author is that server.
+#[tokio::test]
+async fn notices_pass_through_the_next_server() {
+    let next = Server::start().await;
+    let mut world = World::start(|_| vec![route(&next, "*", next.smtp, RouteTls::StartTls, None)]);
+    let from = "From: Mail Delivery System <MAILER-DAEMON@first.example>\r\n";
+    let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n";
+    let table = [
+        (
+            "one@a.example",
+            format!("{from}{report}\r\n--b--\r\n"),
+            DeliveryOutcome::Delivered,
+        ),
+        (
+            "two@a.example",
+            format!("{from}\r\ntext\r\n"),
+            DeliveryOutcome::Bounced,
+        ),
+    ];
+    for (recipient, content, outcome) in table {
+        world.submit("<>", &[recipient], &content).await;
+        let event = world.attempt(recipient).await;
+        assert_eq!(event.outcome, outcome, "{event:?}");
+    }
+    assert_eq!(captured(&next.queue).await.len(), 1);
     world.stop().await;
 }
 

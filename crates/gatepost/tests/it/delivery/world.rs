@@ -74,6 +74,7 @@ pub(super) fn route_to(ports: &[u16]) -> Route {
         tls: RouteTls::None,
         ca: None,
         auth: None,
+        send_auth_param: true,
     };
     Route {
         matches: RouteMatch::default(),
@@ -208,6 +209,7 @@ impl World {
             credential: "password".to_owned(),
             ..AuthFacts::default()
         };
+        let (headers, body) = content.split_once("\r\n\r\n").unwrap();
         let mut draft = self.queue.begin(Envelope {
             reverse_path: ReversePath::parse(from).unwrap(),
             submitter: Submitter::Unknown,
@@ -220,10 +222,11 @@ impl World {
             } else {
                 Body::EightBitMime
             },
+            smtputf8: !headers.is_ascii() || to.iter().any(|address| !address.is_ascii()),
+            long_lines: content.lines().any(|line| line.len() > 998),
             ..Envelope::default()
         });
         tell(draft.id());
-        let (headers, body) = content.split_once("\r\n\r\n").unwrap();
         draft.set_headers(format!("{headers}\r\n\r\n").into_bytes());
         draft.append(body.as_bytes()).await.unwrap();
         self.queue.commit(draft, grants).await.unwrap().id
@@ -238,6 +241,13 @@ impl World {
             _ => None,
         })
         .await
+    }
+
+    /// Whether such an event has come that nobody waited for.
+    pub(super) fn heard(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.passed
+            .extend(std::iter::from_fn(|| self.events.try_recv().ok()));
+        self.passed.iter().any(wanted)
     }
 
     /// The next fault told to the operator.

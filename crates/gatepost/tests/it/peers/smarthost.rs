@@ -57,6 +57,7 @@ fn route_with(peer: &ServerPeer, domain: &str, tls: RouteTls, auth: Option<Route
             tls,
             ca: (tls != RouteTls::None).then(|| peer.ca()),
             auth,
+            send_auth_param: true,
         }),
     }
 }
