@@ -14,7 +14,7 @@ use super::headers::{HeaderSection, MAX_OCTETS};
 use super::{completion, fixup, mailbox, shown, text_part};
 
 /// Octets of the longer input of each kind. As a header section the whole of what is accepted is tried.
-const OCTETS: usize = 128 << 10;
+const OCTETS: usize = 64 << 10;
 
 /// Values of a field.
 const VALUES: &[&str] = &[
@@ -74,6 +74,10 @@ fn repeated(pattern: &str, octets: usize) -> String {
 }
 
 /// Runs the work on an input and on one ten times as long.
+#[expect(
+    clippy::print_stdout,
+    reason = "how the time grows is for people to see"
+)]
 fn grow(name: &str, pattern: &str, octets: usize, work: impl Fn(&str)) {
     let times = [octets / 10, octets].map(|octets| {
         let input = repeated(pattern, octets);
