@@ -92,7 +92,7 @@ impl<'a> Outgoing<'a> {
             Some(plan) => Box::new(Converted {
                 source: content,
                 conversion: Some(Conversion::new(plan.clone())),
-                converted: Vec::new(),
+                piece: Vec::new(),
                 at: 0,
             }),
         })
@@ -218,7 +218,7 @@ struct Converted<R> {
     source: R,
     /// Gone when the source has come to its end.
     conversion: Option<Conversion>,
-    converted: Vec<u8>,
+    piece: Vec<u8>,
     at: usize,
 }
 
@@ -230,7 +230,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Converted<R> {
     ) -> Poll<io::Result<()>> {
         loop {
             let this = &mut *self;
-            let left = this.converted.get(this.at..).unwrap_or_default();
+            let left = this.piece.get(this.at..).unwrap_or_default();
             if !left.is_empty() {
                 let count = left.len().min(buffer.remaining());
                 buffer.put_slice(left.get(..count).unwrap_or_default());
@@ -244,7 +244,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Converted<R> {
             let mut piece = ReadBuf::new(&mut piece);
             ready!(Pin::new(&mut this.source).poll_read(context, &mut piece))?;
             this.at = 0;
-            this.converted = if piece.filled().is_empty() {
+            this.piece = if piece.filled().is_empty() {
                 this.conversion
                     .take()
                     .map(Conversion::finish)

@@ -27,7 +27,6 @@ pub fn complete_field(field: &Field<'_>, domain: &str) -> Option<Vec<u8>> {
         at += token.raw().len();
         match token {
             Token::Word(_) => mailbox.word(begin..at),
-            Token::Quoted(_) => mailbox.is_phrase = true,
             Token::Special(b"<") if !in_angle => (in_angle, mailbox) = (true, Mailbox::default()),
             Token::Special(b">") if in_angle => {
                 completed.complete(&mailbox);
@@ -40,7 +39,7 @@ pub fn complete_field(field: &Field<'_>, domain: &str) -> Option<Vec<u8>> {
             }
             // The name of a group.
             Token::Special(b":") if !in_angle => mailbox = Mailbox::default(),
-            Token::Special(_) => mailbox.is_phrase = true,
+            Token::Quoted(_) | Token::Special(_) => mailbox.is_phrase = true,
             Token::Space(_) | Token::Comment(_) => {}
         }
     }

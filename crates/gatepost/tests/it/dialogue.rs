@@ -1,5 +1,6 @@
 //! Whole conversations with the whole server, over real sockets and real TLS.
 
+use gatepost::config::resolved::MissingFrom;
 use gatepost_smtp::quirk::Quirk;
 use tokio::io::AsyncReadExt;
 
@@ -313,4 +314,61 @@ async fn an_open_session_ends_with_its_account() {
     .unwrap();
     talk.ask("MAIL FROM:<dev@localhost>", "5").await;
     assert_eq!(server.queued().await, 2);
+}
+
+// SUBM-06, SUBM-09: what an old program leaves out is completed by the configured domain, in the envelope and in the header.
+#[tokio::test]
+async fn addresses_without_a_domain_are_completed_where_one_is_configured() {
+    let plain = Server::start().await;
+    let mut talk = plain.talk_authenticated().await;
+    talk.ask("MAIL FROM:<dev>", "554 5.1.8 ").await;
+    let server = Server::start_with(|config| {
+        config.submission.complete_domain = Some("localhost".to_owned());
+        config.submission.missing_from = Some(MissingFrom::Add);
+    })
+    .await;
+    let mut talk = server.talk_authenticated().await;
+    for (header, author) in [
+        (
+            "From: Scanner <dev>\r\nTo: you, a@b.example\r\n",
+            "From: Scanner <dev@localhost>",
+        ),
+        ("To: you\r\n", "From: dev@localhost"),
+    ] {
+        talk.ask("MAIL FROM:<dev>", "250 2.1.0 ").await;
+        talk.ask("RCPT TO:<you>", "250 2.1.5 ").await;
+        talk.ask("DATA", "354 ").await;
+        let reply = talk
+            .ask(&format!("{header}\r\nx\r\n."), "250 2.0.0 Ok: queued as ")
+            .await;
+        let id = reply.rsplit(' ').next().unwrap();
+        let content = content(&server, id).await;
+        assert!(content.contains(&format!("\r\n{author}\r\n")), "{content}");
+        assert!(content.contains("\r\nTo: you@localhost"), "{content}");
+    }
+}
+
+// EAI-02, SMTP-06: UTF-8 in names is encoded, in addresses refused; long lines are accepted and remembered.
+#[tokio::test]
+async fn what_is_not_plain_text_is_noticed_on_the_way_in() {
+    let server = Server::start().await;
+    let mut talk = server.talk_authenticated().await;
+    let long = "x".repeat(2000);
+    for (name, body, end) in [
+        ("To: J\u{fc}rgen <you@example.com>", "x", "250 2.0.0 "),
+        ("To: j\u{fc}rgen@example.com", "x", "550 5.6.7 "),
+        ("To: you@example.com", long.as_str(), "250 2.0.0 "),
+    ] {
+        talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+        talk.ask("RCPT TO:<you@example.com>", "250 ").await;
+        talk.ask("DATA", "354 ").await;
+        let message = format!("From: dev@localhost\r\n{name}\r\n\r\n{body}\r\n.");
+        let reply = talk.ask(&message, end).await;
+        if end.starts_with("250") {
+            let id = reply.rsplit(' ').next().unwrap();
+            let entry = server.queue.entry(id.parse().unwrap()).await.unwrap();
+            assert_eq!(entry.unwrap().envelope.long_lines, body == long);
+            assert!(content(&server, id).await.is_ascii());
+        }
+    }
 }
