@@ -12,7 +12,6 @@
 
 use std::fmt;
 
-
 use super::encoded_word;
 
 /// The most mailboxes one field may name.

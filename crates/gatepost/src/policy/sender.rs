@@ -240,13 +240,17 @@ mod tests {
             // Cyrillic: looks the same, and is another mailbox.
             ("m\u{435}\u{301}@b\u{fc}cher.example", false),
         ];
+        let rules = AuthorRules {
+            missing_from: MissingFrom::Refuse,
+            add_sender: false,
+        };
         for (text, owned) in table {
             let path = ReversePath::parse(text).unwrap();
             assert_eq!(check_reverse_path(&actor, &path).is_ok(), owned, "{text}");
             let header = format!("From: Me <{text}>\r\n");
             let section = HeaderSection::scan(header.as_bytes()).unwrap();
             assert_eq!(
-                check_authors(&actor, &path, &section, MissingFrom::Refuse).is_ok(),
+                check_authors(&actor, &path, &section, rules).is_ok(),
                 owned,
                 "{text}"
             );
