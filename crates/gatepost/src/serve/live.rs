@@ -80,6 +80,7 @@ impl Live {
         let certificates = certificates(&config)?;
         let services = Services {
             routes: config.routes.clone().into(),
+            submission: config.submission.clone().into(),
             ..self.services.clone()
         };
         let contexts = self.contexts(&config, certificates.as_ref(), &services)?;
