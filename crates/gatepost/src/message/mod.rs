@@ -30,6 +30,3 @@ pub mod text_part;
 pub mod transfer_encoder;
 pub mod transfer_encoding;
 pub mod word_encoder;
-
-#[cfg(test)]
-mod cost;

@@ -30,6 +30,7 @@ mod examples;
 mod from_forms;
 mod guides;
 mod init;
+mod mail_cost;
 #[cfg(feature = "peer-tests")]
 mod package;
 mod pages;

@@ -6,12 +6,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::conversion::{Conversion, HopAbilities, Needs, Octets, Survey, needed};
-use super::encoded_word::shown_ascii;
-use super::entity::Entity;
-use super::header_encoding::{Domains, encode_field, write_field};
-use super::headers::{HeaderSection, MAX_OCTETS};
-use super::{completion, fixup, mailbox, shown, text_part};
+use gatepost::message::conversion::{Conversion, HopAbilities, Needs, Octets, Survey, needed};
+use gatepost::message::encoded_word::shown_ascii;
+use gatepost::message::entity::Entity;
+use gatepost::message::header_encoding::{Domains, encode_field, write_field};
+use gatepost::message::headers::{Field, HeaderSection, MAX_OCTETS};
+use gatepost::message::{completion, fixup, mailbox, shown, text_part};
 
 /// Octets of the longer input of each kind. As a header section the whole of what is accepted is tried.
 const OCTETS: usize = 64 << 10;
@@ -93,7 +93,7 @@ fn grow(name: &str, pattern: &str, octets: usize, work: impl Fn(&str)) {
     );
 }
 
-fn field(name: &str, value: &str, look: impl Fn(&super::headers::Field<'_>, &HeaderSection<'_>)) {
+fn field(name: &str, value: &str, look: impl Fn(&Field<'_>, &HeaderSection<'_>)) {
     let octets = format!("{name}: {value}\r\n");
     // A value that ends the section early leaves less to look at.
     if let Ok(section) = HeaderSection::scan(octets.as_bytes())
