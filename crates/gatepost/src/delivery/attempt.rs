@@ -155,7 +155,12 @@ impl Courier {
         let origin = Origin::from(lease.envelope());
         let mut groups: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
         for (place, recipient) in lease.recipients().iter().enumerate() {
-            let number = route::choose(&self.routes, origin, &recipient.forward_path);
+            let choose = if recipient.released {
+                route::choose_released
+            } else {
+                route::choose
+            };
+            let number = choose(&self.routes, origin, &recipient.forward_path);
             match groups.iter_mut().find(|(known, _)| *known == number) {
                 Some((_, places)) => places.push(place),
                 None => groups.push((number, vec![place])),

@@ -38,6 +38,17 @@ pub fn choose(routes: &[Route], origin: Origin<'_>, recipient: &ForwardPath) -> 
         .position(|route| fits(&route.matches, origin, recipient))
 }
 
+/// The same for a recipient that someone released: routes that hold are passed over.
+pub fn choose_released(
+    routes: &[Route],
+    origin: Origin<'_>,
+    recipient: &ForwardPath,
+) -> Option<usize> {
+    routes.iter().position(|route| {
+        !matches!(route.action, RouteAction::Hold) && fits(&route.matches, origin, recipient)
+    })
+}
+
 /// The state in which a message is queued. A message for several recipients is delivered as soon as one of them is not
 /// held or captured; the others are then held when their turn comes.
 pub fn disposition<'r>(
@@ -189,6 +200,24 @@ mod tests {
                 "{account} {sender} {recipient}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_released_passes_by_the_routes_that_hold() {
+        let hold = Route {
+            matches: RouteMatch::default(),
+            action: RouteAction::Hold,
+        };
+        let origin = Origin {
+            account: "me",
+            credential: "password",
+            reverse_path: &ReversePath::Null,
+        };
+        let routes = [hold, smarthost("a", RouteMatch::default())];
+        let recipient = path("you@next.example");
+        assert_eq!(choose(&routes, origin, &recipient), Some(0));
+        assert_eq!(choose_released(&routes, origin, &recipient), Some(1));
+        assert_eq!(choose_released(&routes[..1], origin, &recipient), None);
     }
 
     #[test]

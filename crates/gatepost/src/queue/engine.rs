@@ -2,7 +2,7 @@
 //!
 //! The engine holds messages and knows what is due; its index is its own business, so that a shared database can stand here as well
 //! as the log on a local disk ([`super::spool`]). Everything that outlives the process goes through [`Engine::commit`],
-//! [`Engine::settle`], [`Engine::release`] and [`Engine::delete`], which return only when it is on stable storage.
+//! [`Engine::settle`] and [`Engine::operate`], which return only when it is on stable storage.
 
 use std::future::Future;
 use std::io;
@@ -113,6 +113,8 @@ pub struct LeasedRecipient {
     pub waited: Duration,
     /// Its sender has been told that it takes long.
     pub delay_told: bool,
+    /// Someone released it: no route holds it again.
+    pub released: bool,
     /// What the next hop said last; empty at the first attempt.
     pub diagnostic: String,
 }
@@ -163,6 +165,31 @@ pub struct EntryView {
     pub headers: Vec<u8>,
 }
 
+/// What somebody may want of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Make held recipients due now; no route holds them again.
+    Release,
+    /// Make waiting recipients due now.
+    Retry,
+    /// Hold waiting recipients, for this reason.
+    Hold(String),
+    /// Forget it.
+    Delete,
+    /// Forget it; whoever asks has it leased.
+    DeleteLeased,
+}
+
+impl Operation {
+    /// Whether it is refused with [`QueueError::Busy`] while the message is being delivered: what the attempt finds out must not be lost.
+    pub fn must_be_free(&self) -> bool {
+        match self {
+            Self::Retry | Self::Hold(_) | Self::Delete => true,
+            Self::Release | Self::DeleteLeased => false,
+        }
+    }
+}
+
 /// A queue engine. Blocking calls are named as such; all others may be called from async code.
 pub trait Engine: Send + Sync + 'static {
     /// Draws the id of a new message.
@@ -189,8 +216,9 @@ pub trait Engine: Send + Sync + 'static {
     fn entry(&self, id: QueueId) -> Work<'_, Result<Option<EntryView>, QueueError>>;
     /// The content of a message.
     fn content(&self, id: QueueId) -> Work<'_, Result<Content, QueueError>>;
-    /// Makes held recipients due now.
-    fn release(&self, id: QueueId) -> Work<'_, Result<(), QueueError>>;
-    /// Forgets a message that is not being delivered.
-    fn delete(&self, id: QueueId) -> Work<'_, Result<(), QueueError>>;
+    /// Takes one message with all recipients that are not finished, due or not: nobody else gets it before it is given back, settled or
+    /// deleted.
+    fn take(&self, id: QueueId) -> Work<'_, Result<Leased, QueueError>>;
+    /// Does to a message what somebody wants.
+    fn operate(&self, id: QueueId, operation: Operation) -> Work<'_, Result<(), QueueError>>;
 }

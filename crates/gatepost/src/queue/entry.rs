@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! Waiting(due) --attempt--> Delivered | Bounced | Waiting(later) | Held
-//! Held         --release--> Waiting(now)
+//! Waiting(due) --retry----> Waiting(now)
+//! Waiting(due) --hold-----> Held
+//! Held         --release--> Waiting(now), and no route holds it again
 //! Captured     (kept and shown, never sent)
 //! ```
 //!
@@ -37,6 +39,8 @@ pub struct RecipientState {
     pub waited: Duration,
     /// The sender has been told that it takes long: that is said once.
     pub delay_told: bool,
+    /// Someone released it: a route that holds does not hold it again.
+    pub released: bool,
     /// What the next hop last said, for notices and for the operator; empty before the first attempt.
     pub diagnostic: Box<str>,
 }
@@ -106,6 +110,7 @@ impl RecipientState {
             attempts: 0,
             waited: Duration::ZERO,
             delay_told: false,
+            released: false,
             diagnostic: Box::default(),
         }
     }
@@ -169,7 +174,34 @@ impl RecipientState {
             waited,
             attempts,
             delay_told,
+            released: self.released && phase != Phase::Held,
             diagnostic: diagnostic.into_boxed_str(),
+        }
+    }
+
+    /// The state after someone wanted it tried at `now`. Only a recipient that waits for later changes.
+    #[must_use]
+    pub fn hurried(self, now: Moment) -> Self {
+        match self.phase {
+            Phase::Waiting(due) => Self {
+                phase: Phase::Waiting(due.min(now)),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// The state after someone held it, and why. Only a waiting recipient changes.
+    #[must_use]
+    pub fn held(self, why: &str) -> Self {
+        match self.phase {
+            Phase::Waiting(_) => Self {
+                phase: Phase::Held,
+                released: false,
+                diagnostic: why.into(),
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -179,6 +211,7 @@ impl RecipientState {
         match self.phase {
             Phase::Held => Self {
                 phase: Phase::Waiting(now),
+                released: true,
                 ..self
             },
             _ => self,
@@ -290,6 +323,41 @@ mod tests {
         assert_eq!(captured.clone().released(2 * NOW), captured);
         let waiting = RecipientState::committed(Disposition::Deliver, NOW);
         assert_eq!(waiting.clone().released(2 * NOW), waiting);
+    }
+
+    #[test]
+    fn only_a_waiting_recipient_is_held_or_hurried() {
+        let later =
+            RecipientState::committed(Disposition::Deliver, NOW).after(deferred(MINUTE), NOW);
+        assert_eq!(later.clone().hurried(NOW).due(), Some(NOW));
+        assert_eq!(
+            later.clone().hurried(9 * NOW).due(),
+            Some(NOW + MINUTE),
+            "it is due already"
+        );
+        let held = later.held("an operator holds it");
+        assert_eq!(
+            (held.phase, &*held.diagnostic, held.attempts),
+            (Phase::Held, "an operator holds it", 1)
+        );
+        let captured = RecipientState::committed(Disposition::Capture, NOW);
+        for state in [held, captured] {
+            assert_eq!(state.clone().hurried(NOW), state);
+            assert_eq!(state.clone().held("again"), state);
+        }
+    }
+
+    #[test]
+    fn a_release_counts_until_it_is_held_anew() {
+        let released = RecipientState::committed(Disposition::Hold, NOW).released(NOW);
+        assert!(released.released);
+        let deferred = released.after(deferred(MINUTE), NOW);
+        assert!(deferred.released, "a failed attempt does not take it back");
+        let outcome = RecipientOutcome::Held {
+            diagnostic: String::new(),
+        };
+        assert!(!deferred.clone().after(outcome, NOW).released);
+        assert!(!deferred.held("an operator").released);
     }
 
     #[test]

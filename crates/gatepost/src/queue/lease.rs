@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::content::Content;
-use super::engine::{Engine, Leased, LeasedRecipient, QueueError, Settled};
+use super::engine::{Engine, Leased, LeasedRecipient, Operation, QueueError, Settled};
 use super::entry::RecipientOutcome;
 use super::envelope::Envelope;
 use super::id::QueueId;
@@ -49,6 +49,16 @@ impl Lease {
     pub async fn content(&self) -> Result<Content, QueueError> {
         match &self.engine {
             Some(engine) => engine.content(self.message.id).await,
+            None => Err(QueueError::Unknown),
+        }
+    }
+
+    pub(super) async fn delete(mut self) -> Result<(), QueueError> {
+        match self.engine.take() {
+            Some(engine) => {
+                let delete = Operation::DeleteLeased;
+                engine.operate(self.message.id, delete).await
+            }
             None => Err(QueueError::Unknown),
         }
     }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 pub use self::content::Content;
 pub use self::draft::Draft;
-pub use self::engine::{EntryView, ListQuery, Listing, QueueError, Settled};
+pub use self::engine::{EntryView, ListQuery, Listing, Operation, QueueError, Settled};
 pub use self::entry::{Disposition, EntryState, RecipientOutcome};
 pub use self::envelope::{AuthFacts, Envelope, Recipient, SubmissionFacts};
 pub use self::id::QueueId;
@@ -139,11 +139,32 @@ impl Queue {
 
     /// Makes the held recipients of a message due now. As with outcomes, on an error it holds while the process lives and is written later.
     pub async fn release(&self, id: QueueId) -> Result<(), QueueError> {
-        self.engine.release(id).await
+        self.engine.operate(id, Operation::Release).await
+    }
+
+    /// Makes the waiting recipients of a message due now; [`QueueError::Busy`] while it is being delivered.
+    pub async fn retry(&self, id: QueueId) -> Result<(), QueueError> {
+        self.engine.operate(id, Operation::Retry).await
+    }
+
+    /// Holds the waiting recipients of a message; [`QueueError::Busy`] while it is being delivered.
+    pub async fn hold(&self, id: QueueId, why: String) -> Result<(), QueueError> {
+        self.engine.operate(id, Operation::Hold(why)).await
     }
 
     /// Forgets a message; [`QueueError::Busy`] while it is being delivered.
     pub async fn delete(&self, id: QueueId) -> Result<(), QueueError> {
-        self.engine.delete(id).await
+        self.engine.operate(id, Operation::Delete).await
+    }
+
+    /// Takes one message with every recipient that is not finished, due or not; [`QueueError::Busy`] while it is being delivered.
+    pub async fn take(&self, id: QueueId) -> Result<Lease, QueueError> {
+        let message = self.engine.take(id).await?;
+        Ok(Lease::new(self.engine.clone(), message))
+    }
+
+    /// Forgets a leased message.
+    pub async fn delete_leased(&self, lease: Lease) -> Result<(), QueueError> {
+        lease.delete().await
     }
 }

@@ -5,7 +5,7 @@ mod conversion;
 mod faulty_queue;
 mod injection;
 mod internationalized;
-mod smarthost;
+pub(crate) mod smarthost;
 mod submitter;
 mod wishes;
 mod world;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gatepost::queue::content::Content;
 use gatepost::queue::engine::{
-    Engine, Leased, LeasedRecipient, NewBody, NewMessage, QueueError, Settled, Work,
+    Engine, Leased, LeasedRecipient, NewBody, NewMessage, Operation, QueueError, Settled, Work,
 };
 use gatepost::queue::entry::{Moment, Phase, RecipientState};
 use gatepost::queue::storage::StoredFile;
@@ -108,10 +108,10 @@ impl Entry {
         }
     }
 
-    fn lease(&mut self, now: Moment) -> Leased {
+    fn lease(&mut self, wanted: impl Fn(&RecipientState) -> bool) -> Leased {
         self.leased = true;
         let recipients = self.message.recipients.iter().zip(&self.states).enumerate();
-        let due = recipients.filter(|(_, (_, state))| state.due().is_some_and(|due| due <= now));
+        let due = recipients.filter(|(_, (_, state))| wanted(state));
         Leased {
             id: self.message.id,
             envelope: self.message.envelope.clone(),
@@ -124,6 +124,7 @@ impl Entry {
                     attempts: state.attempts,
                     waited: state.waited,
                     delay_told: state.delay_told,
+                    released: state.released,
                     diagnostic: state.diagnostic.to_string(),
                 })
                 .collect(),
@@ -178,7 +179,10 @@ impl Engine for Model {
         due.truncate(max);
         let leased: Vec<Leased> = due
             .iter()
-            .map(|(_, id)| entries.get_mut(id).unwrap().lease(now))
+            .map(|(_, id)| {
+                let is_due = |state: &RecipientState| state.due().is_some_and(|due| due <= now);
+                entries.get_mut(id).unwrap().lease(is_due)
+            })
             .collect();
         ready(leased)
     }
@@ -237,20 +241,34 @@ impl Engine for Model {
         ready(content.map(Content::in_memory))
     }
 
-    fn release(&self, id: QueueId) -> Work<'_, Result<(), QueueError>> {
-        let now = self.now();
+    fn take(&self, id: QueueId) -> Work<'_, Result<Leased, QueueError>> {
         ready(self.change(id, |entry| {
-            for state in &mut entry.states {
-                *state = state.clone().released(now);
+            if entry.leased {
+                return Err(QueueError::Busy);
             }
-            Ok(())
+            Ok(entry.lease(|state| !state.is_finished()))
         }))
     }
 
-    fn delete(&self, id: QueueId) -> Work<'_, Result<(), QueueError>> {
-        let busy = |entry: &mut Entry| entry.leased.then_some(QueueError::Busy).map_or(Ok(()), Err);
-        let result = self.change(id, busy);
-        if result.is_ok() {
+    fn operate(&self, id: QueueId, operation: Operation) -> Work<'_, Result<(), QueueError>> {
+        let now = self.now();
+        let result = self.change(id, |entry| {
+            if entry.leased && operation.must_be_free() {
+                return Err(QueueError::Busy);
+            }
+            for state in &mut entry.states {
+                let former = state.clone();
+                *state = match &operation {
+                    Operation::Release => former.released(now),
+                    Operation::Retry => former.hurried(now),
+                    Operation::Hold(why) => former.held(why),
+                    Operation::Delete | Operation::DeleteLeased => former,
+                };
+            }
+            Ok(())
+        });
+        let deletes = matches!(operation, Operation::Delete | Operation::DeleteLeased);
+        if deletes && result.is_ok() {
             self.entries.lock().unwrap().remove(&id);
         }
         ready(result)
@@ -358,10 +376,27 @@ impl Twins {
             return;
         }
         let id = self.any_id();
-        if self.dice.one_in(2) {
-            assert_eq!(self.spool.release(id).await, self.model.release(id).await);
-        } else {
-            assert_eq!(self.spool.delete(id).await, self.model.delete(id).await);
+        match self.dice.below(5) {
+            0 => assert_eq!(self.spool.release(id).await, self.model.release(id).await),
+            1 => assert_eq!(self.spool.retry(id).await, self.model.retry(id).await),
+            2 => {
+                let why = || "an operator holds it".to_owned();
+                let of_model = self.model.hold(id, why()).await;
+                assert_eq!(self.spool.hold(id, why()).await, of_model);
+            }
+            3 => assert_eq!(self.spool.delete(id).await, self.model.delete(id).await),
+            _ => self.take_and_delete(id).await,
+        }
+    }
+
+    async fn take_and_delete(&mut self, id: QueueId) {
+        match (self.spool.take(id).await, self.model.take(id).await) {
+            (Ok(of_spool), Ok(of_model)) => {
+                assert_eq!(of_spool.recipients(), of_model.recipients());
+                self.spool.delete_leased(of_spool).await.unwrap();
+                self.model.delete_leased(of_model).await.unwrap();
+            }
+            (of_spool, of_model) => assert_eq!(of_spool.err(), of_model.err()),
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::index::{Entry, Index, Place};
 use super::record::{HEADER, Header, Kind, encode_done};
 use super::state::{self, Clocks};
-use crate::queue::engine::{QueueError, Settled};
+use crate::queue::engine::{Operation, QueueError, Settled};
 use crate::queue::entry::{EntryState, Moment, Phase, RecipientOutcome, RecipientState};
 use crate::queue::id::QueueId;
 
@@ -27,12 +27,10 @@ pub(super) enum Change {
     Commit(Box<Message>),
     /// End a lease with outcomes, by place.
     Settle(Vec<(usize, RecipientOutcome)>, Moment),
-    /// Make held recipients due.
-    Release(Moment),
+    /// What somebody wants.
+    Operate(Operation, Moment),
     /// Stop a message whose stored octets are damaged.
     Damaged,
-    /// Forget a message.
-    Delete,
 }
 
 /// A message, ready for the log.
@@ -293,9 +291,15 @@ pub(super) fn changed(recipients: &[RecipientState], change: &mut Change) -> Box
                 }
             }
         }
-        Change::Release(now) => {
+        Change::Operate(operation, now) => {
             for state in &mut states {
-                *state = state.clone().released(*now);
+                let former = state.clone();
+                *state = match operation {
+                    Operation::Release => former.released(*now),
+                    Operation::Retry => former.hurried(*now),
+                    Operation::Hold(why) => former.held(why),
+                    Operation::Delete | Operation::DeleteLeased => former,
+                };
             }
         }
         Change::Damaged => {
@@ -306,7 +310,7 @@ pub(super) fn changed(recipients: &[RecipientState], change: &mut Change) -> Box
                 }
             }
         }
-        Change::Commit(_) | Change::Delete => {}
+        Change::Commit(_) => {}
     }
     states.into()
 }

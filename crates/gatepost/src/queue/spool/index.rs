@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::segment::Segment;
+use crate::queue::engine::QueueError;
 use crate::queue::entry::{EntryState, Moment, Phase, RecipientState};
 use crate::queue::id::QueueId;
 
@@ -82,7 +83,8 @@ impl SegmentUse {
 pub(super) struct Index {
     entries: BTreeMap<QueueId, Entry>,
     due: BTreeSet<(Moment, QueueId)>,
-    counts: BTreeMap<EntryState, usize>,
+    /// The same messages by their state, so that a page of one state costs no more than the page.
+    by_state: BTreeMap<EntryState, BTreeSet<QueueId>>,
     segments: BTreeMap<u64, SegmentUse>,
 }
 
@@ -107,7 +109,7 @@ impl Index {
     pub(super) fn insert(&mut self, id: QueueId, entry: Entry) {
         self.remove(id);
         self.account(entry.message, true);
-        *self.counts.entry(entry.state).or_default() += 1;
+        self.by_state.entry(entry.state).or_default().insert(id);
         self.entries.insert(id, entry);
         self.reschedule(id);
     }
@@ -118,7 +120,7 @@ impl Index {
         if let Some(due) = entry.due {
             self.due.remove(&(due, id));
         }
-        self.uncount(entry.state);
+        self.leave_state(entry.state, id);
         self.account(entry.message, false);
         if let Some(patch) = entry.patch {
             self.account(patch, false);
@@ -140,8 +142,10 @@ impl Index {
         let former_state = std::mem::replace(&mut entry.state, state);
         entry.recipients = recipients;
         let former_place = place.and_then(|place| entry.patch.replace(place));
-        self.uncount(former_state);
-        *self.counts.entry(state).or_default() += 1;
+        if former_state != state {
+            self.leave_state(former_state, id);
+            self.by_state.entry(state).or_default().insert(id);
+        }
         if let Some(former) = former_place {
             self.account(former, false);
         }
@@ -182,6 +186,14 @@ impl Index {
         taken
     }
 
+    /// Marks one message leased; `false` when it is already.
+    pub(super) fn take(&mut self, id: QueueId) -> Result<bool, QueueError> {
+        let entry = self.entries.get(&id).ok_or(QueueError::Unknown)?;
+        let is_free = !entry.leased;
+        self.lease(id);
+        Ok(is_free)
+    }
+
     /// Keeps a message from being leased.
     pub(super) fn lease(&mut self, id: QueueId) {
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -220,7 +232,7 @@ impl Index {
     pub(super) fn count(&self, state: Option<EntryState>) -> usize {
         match state {
             None => self.entries.len(),
-            Some(state) => self.counts.get(&state).copied().unwrap_or(0),
+            Some(state) => self.by_state.get(&state).map_or(0, BTreeSet::len),
         }
     }
 
@@ -232,13 +244,16 @@ impl Index {
         limit: usize,
     ) -> Vec<QueueId> {
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
-        self.entries
-            .range((Bound::Unbounded, end))
-            .rev()
-            .filter(|(_, entry)| state.is_none_or(|state| entry.state == state))
-            .map(|(id, _)| *id)
-            .take(limit)
-            .collect()
+        let older = (Bound::Unbounded, end);
+        match state {
+            None => {
+                let page = self.entries.range(older).rev().take(limit);
+                page.map(|(id, _)| *id).collect()
+            }
+            Some(state) => self.by_state.get(&state).map_or_else(Vec::new, |ids| {
+                ids.range(older).rev().take(limit).copied().collect()
+            }),
+        }
     }
 
     pub(super) fn segment(&self, number: u64) -> Option<&SegmentUse> {
@@ -297,9 +312,9 @@ impl Index {
         }
     }
 
-    fn uncount(&mut self, state: EntryState) {
-        if let Some(count) = self.counts.get_mut(&state) {
-            *count = count.saturating_sub(1);
+    fn leave_state(&mut self, state: EntryState, id: QueueId) {
+        if let Some(ids) = self.by_state.get_mut(&state) {
+            ids.remove(&id);
         }
     }
 

@@ -41,7 +41,8 @@ use self::state::Clocks;
 use self::writer::Writer;
 use super::content::Content;
 use super::engine::{
-    Engine, EntryView, Leased, ListQuery, Listing, NewBody, NewMessage, QueueError, Settled, Work,
+    Engine, EntryView, Leased, ListQuery, Listing, NewBody, NewMessage, Operation, QueueError,
+    Settled, Work,
 };
 use super::entry::{Moment, RecipientOutcome, RecipientState};
 use super::envelope;
@@ -323,13 +324,17 @@ impl Engine for Spool {
         })
     }
 
-    fn release(&self, id: QueueId) -> Work<'_, Result<(), QueueError>> {
-        let answer = self.request(id, Change::Release(self.shared.now()));
-        Box::pin(async move { answer.await.map(|_| ()) })
+    fn take(&self, id: QueueId) -> Work<'_, Result<Leased, QueueError>> {
+        let shared = self.shared.clone();
+        let report = self.reports();
+        Box::pin(async move {
+            let leased = blocking(move || read::take(&shared, id, &report)).await;
+            leased.ok_or(QueueError::Failed)?
+        })
     }
 
-    fn delete(&self, id: QueueId) -> Work<'_, Result<(), QueueError>> {
-        let answer = self.request(id, Change::Delete);
+    fn operate(&self, id: QueueId, operation: Operation) -> Work<'_, Result<(), QueueError>> {
+        let answer = self.request(id, Change::Operate(operation, self.shared.now()));
         Box::pin(async move { answer.await.map(|_| ()) })
     }
 }

@@ -58,6 +58,34 @@ pub(super) async fn lease(
     }
 }
 
+/// Takes one message, whatever is due of it. When nobody waits for the answer any more, it is given back.
+pub(super) fn take(
+    shared: &Arc<Shared>,
+    id: QueueId,
+    report: &Weak<Sender<Request>>,
+) -> Result<Leased, QueueError> {
+    if !shared.index().take(id)? {
+        return Err(QueueError::Busy);
+    }
+    let taken = Taken {
+        shared: shared.clone(),
+        ids: vec![id],
+    };
+    let leased =
+        Stored::read(shared, id).and_then(|stored| stored.leased(id, |state| !state.is_finished()));
+    match leased {
+        Err(QueueError::Damaged) => {
+            report_damage(shared, id, report);
+            Err(QueueError::Damaged)
+        }
+        Err(error) => Err(error),
+        Ok(leased) => {
+            taken.keep(std::slice::from_ref(&leased));
+            Ok(leased)
+        }
+    }
+}
+
 fn take_due(shared: &Arc<Shared>, max: usize) -> (Taken, Option<Moment>) {
     let now = shared.now();
     let mut index = shared.index();
@@ -93,7 +121,8 @@ impl Taken {
         let now = self.shared.now();
         let leased = self.ids.iter().filter_map(|id| {
             let stored = Stored::read(&self.shared, *id);
-            match stored.and_then(|stored| stored.leased(*id, now)) {
+            let is_due = |state: &RecipientState| state.due().is_some_and(|due| due <= now);
+            match stored.and_then(|stored| stored.leased(*id, is_due)) {
                 Err(QueueError::Damaged) => {
                     report_damage(&self.shared, *id, report);
                     None
@@ -260,19 +289,24 @@ impl Stored {
         }
     }
 
-    fn leased(self, id: QueueId, now: Moment) -> Result<Leased, QueueError> {
+    /// What whoever leases it gets, with the recipients that are wanted.
+    fn leased(
+        self,
+        id: QueueId,
+        wanted: impl Fn(&RecipientState) -> bool,
+    ) -> Result<Leased, QueueError> {
         let (envelope, recipients) =
             envelope::decode(self.parts()?.envelope).ok_or(QueueError::Damaged)?;
         let size = self.size()?;
-        let due = |(place, (recipient, state)): (usize, (Recipient, RecipientState))| {
-            let is_due = state.due().is_some_and(|due| due <= now);
-            is_due.then(|| LeasedRecipient {
+        let leased = |(place, (recipient, state)): (usize, (Recipient, RecipientState))| {
+            wanted(&state).then(|| LeasedRecipient {
                 place,
                 forward_path: recipient.forward_path,
                 params: recipient.params,
                 attempts: state.attempts,
                 waited: state.waited,
                 delay_told: state.delay_told,
+                released: state.released,
                 diagnostic: state.diagnostic.into(),
             })
         };
@@ -280,7 +314,7 @@ impl Stored {
             .into_iter()
             .zip(self.recipients.into_vec())
             .enumerate()
-            .filter_map(due)
+            .filter_map(leased)
             .collect();
         Ok(Leased {
             id,

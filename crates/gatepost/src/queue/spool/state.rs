@@ -4,7 +4,7 @@
 //! count 4, then per recipient: phase 1 · attempts 4 · waited in ms 8 · due in ms since 1970 8 · diagnostic (counted)
 //! ```
 //!
-//! The highest bit of the phase says that the sender has been told of the delay.
+//! The highest bit of the phase says that the sender has been told of the delay, the next one that someone released it.
 //!
 //! On disk a due time is wall-clock time, in memory it is a [`Moment`] of the engine's monotonic clock. A due time that a jumping
 //! clock has moved is taken back into `now ..= now + longest`: a retry comes at most one interval late (T-43).
@@ -25,6 +25,8 @@ pub(super) struct Clocks {
 
 /// The bit in the octet of the phase that says that the sender was told of the delay.
 const DELAY_TOLD: u8 = 0x80;
+/// The bit in the octet of the phase that says that someone released it.
+const RELEASED: u8 = 0x40;
 
 /// Encodes the recipients at this instant.
 pub(super) fn encode(recipients: &[RecipientState], clocks: Clocks) -> Vec<u8> {
@@ -38,7 +40,8 @@ pub(super) fn encode(recipients: &[RecipientState], clocks: Clocks) -> Vec<u8> {
             Phase::Held => (3, 0),
             Phase::Captured => (4, 0),
         };
-        octets.push(code | if one.delay_told { DELAY_TOLD } else { 0 });
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        octets.push(code | flag(one.delay_told, DELAY_TOLD) | flag(one.released, RELEASED));
         octets.put_u32(one.attempts);
         octets.put_u64(milliseconds(one.waited));
         octets.put_u64(due_ms);
@@ -70,7 +73,7 @@ fn decode_one(
     let waited = Duration::from_millis(reader.u64()?);
     let due_ms = reader.u64()?;
     let diagnostic = std::str::from_utf8(reader.counted()?).ok()?.into();
-    let phase = match octet & !DELAY_TOLD {
+    let phase = match octet & !(DELAY_TOLD | RELEASED) {
         0 => {
             let ahead = Duration::from_millis(due_ms.saturating_sub(clocks.wall_ms));
             Phase::Waiting(clocks.monotonic.saturating_add(ahead.min(longest)))
@@ -86,6 +89,7 @@ fn decode_one(
         attempts,
         waited,
         delay_told: octet & DELAY_TOLD != 0,
+        released: octet & RELEASED != 0,
         diagnostic,
     })
 }
@@ -128,7 +132,8 @@ mod tests {
                 .after(RecipientOutcome::Delivered, WRITTEN.monotonic),
             RecipientState::committed(Disposition::Hold, WRITTEN.monotonic),
             RecipientState::committed(Disposition::Capture, WRITTEN.monotonic),
-            waiting,
+            RecipientState::committed(Disposition::Hold, WRITTEN.monotonic)
+                .released(WRITTEN.monotonic),
         ]
     }
 
@@ -152,6 +157,12 @@ mod tests {
         assert_eq!(reread[2].phase, Phase::Held);
         assert_eq!(reread[3].phase, Phase::Captured);
         assert_eq!(reread[4].due(), Some(Duration::from_secs(3)));
+        let told_and_released: Vec<_> = reread
+            .iter()
+            .map(|one| (one.delay_told, one.released))
+            .collect();
+        assert_eq!(told_and_released[0], (true, false));
+        assert_eq!(told_and_released[4], (false, true));
     }
 
     /// T-43: a clock that jumped ten years either way delays a retry by one interval at most, and ages nothing.

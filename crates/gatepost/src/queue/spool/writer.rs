@@ -19,7 +19,7 @@ use super::index::{Place, SegmentUse};
 use super::record::{HEADER, Kind, Void, encode_voids};
 use super::segment::{SPARE_SUFFIX, Segment};
 use super::{Alarm, Shared, body_name};
-use crate::queue::engine::{QueueError, Settled};
+use crate::queue::engine::{Operation, QueueError, Settled};
 use crate::queue::id::QueueId;
 use crate::queue::storage::Area;
 
@@ -137,14 +137,16 @@ impl Writer {
             return None;
         };
         let (message, leased) = (Gone::of(entry), entry.leased);
-        if matches!(change, Change::Delete) {
-            if leased {
+        if let Change::Operate(operation, _) = &change {
+            if operation.must_be_free() && leased {
                 let _ = ack.send(Err(QueueError::Busy));
                 return None;
             }
-            // Nobody may lease it while its end is being written.
-            index.lease(id);
-            return Some(Draught::done(id, message, true).with_ack(Some(ack)));
+            if matches!(operation, Operation::Delete | Operation::DeleteLeased) {
+                // Nobody may lease it while its end is being written.
+                index.lease(id);
+                return Some(Draught::done(id, message, true).with_ack(Some(ack)));
+            }
         }
         let ends_lease = matches!(change, Change::Settle(..));
         let recipients = changed(&entry.recipients, &mut change);

@@ -10,8 +10,8 @@ use gatepost::queue::engine::{Engine, Leased, NewMessage, Work};
 use gatepost::queue::spool::Spool;
 use gatepost::queue::storage::StoredFile;
 use gatepost::queue::{
-    Content, EntryState, EntryView, ListQuery, Listing, QueueError, QueueId, RecipientOutcome,
-    Settled,
+    Content, EntryState, EntryView, ListQuery, Listing, Operation, QueueError, QueueId,
+    RecipientOutcome, Settled,
 };
 
 use super::smarthost::Smarthost;
@@ -154,11 +154,11 @@ impl Engine for Trap {
         self.inner.entry(id)
     }
 
-    fn release(&self, id: QueueId) -> Work<'_, Result<(), QueueError>> {
-        self.inner.release(id)
+    fn take(&self, id: QueueId) -> Work<'_, Result<Leased, QueueError>> {
+        self.inner.take(id)
     }
 
-    fn delete(&self, id: QueueId) -> Work<'_, Result<(), QueueError>> {
-        self.inner.delete(id)
+    fn operate(&self, id: QueueId, operation: Operation) -> Work<'_, Result<(), QueueError>> {
+        self.inner.operate(id, operation)
     }
 }

@@ -13,17 +13,17 @@ type Script = dyn Fn(&str, usize) -> Option<String> + Send + Sync;
 
 /// A message as it arrived.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Arrived {
+pub(crate) struct Arrived {
     /// The MAIL line.
-    pub(super) mail: String,
+    pub(crate) mail: String,
     /// The RCPT lines that were accepted.
-    pub(super) recipients: Vec<String>,
+    pub(crate) recipients: Vec<String>,
     /// The octets between 354 and the final dot, as far as they are UTF-8.
-    pub(super) data: String,
+    pub(crate) data: String,
 }
 
 /// A running next hop.
-pub(super) struct Smarthost {
+pub(crate) struct Smarthost {
     port: u16,
     heard: Arc<Heard>,
 }
@@ -35,6 +35,8 @@ struct Heard {
     connections: Mutex<usize>,
     verbs: Mutex<HashMap<String, usize>>,
     closed: Notify,
+    /// A message has arrived.
+    came: Notify,
     /// A verb at which the next hop falls silent, until it is told to go on.
     held: Option<&'static str>,
     reached: Notify,
@@ -42,25 +44,25 @@ struct Heard {
 }
 
 impl Smarthost {
-    pub(super) async fn start(
+    pub(crate) async fn start(
         script: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         Self::start_counting(move |line, _| script(line)).await
     }
 
-    pub(super) async fn start_counting(
+    pub(crate) async fn start_counting(
         script: impl Fn(&str, usize) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         Self::serve(Heard::default(), Arc::new(script)).await
     }
 
     /// One that says nothing to `verb` until [`Self::go_on`].
-    pub(super) async fn start_held(verb: &'static str) -> Self {
+    pub(crate) async fn start_held(verb: &'static str) -> Self {
         Self::start_held_and(verb, |_| None).await
     }
 
     /// The same, with a script.
-    pub(super) async fn start_held_and(
+    pub(crate) async fn start_held_and(
         verb: &'static str,
         script: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
@@ -89,35 +91,42 @@ impl Smarthost {
         Self { port, heard }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Every line of every client.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.heard.lines.lock().unwrap().clone()
     }
 
-    pub(super) fn messages(&self) -> Vec<Arrived> {
+    pub(crate) fn messages(&self) -> Vec<Arrived> {
         self.heard.messages.lock().unwrap().clone()
     }
 
-    pub(super) fn connections(&self) -> usize {
+    /// Waits until so many messages have arrived.
+    pub(crate) async fn arrived(&self, count: usize) {
+        while self.messages().len() < count {
+            self.heard.came.notified().await;
+        }
+    }
+
+    pub(crate) fn connections(&self) -> usize {
         *self.heard.connections.lock().unwrap()
     }
 
     /// The last line heard, once a connection has ended.
-    pub(super) async fn last_line(&self) -> String {
+    pub(crate) async fn last_line(&self) -> String {
         self.heard.closed.notified().await;
         self.lines().pop().unwrap()
     }
 
     /// Waits until a client has said the verb at which this next hop holds.
-    pub(super) async fn reached(&self) {
+    pub(crate) async fn reached(&self) {
         self.heard.reached.notified().await;
     }
 
-    pub(super) fn go_on(&self) {
+    pub(crate) fn go_on(&self) {
         self.heard.released.send_replace(true);
     }
 }
@@ -203,6 +212,7 @@ impl Heard {
             match line.as_slice() {
                 b".\r\n" => {
                     self.messages.lock().unwrap().push(std::mem::take(arrived));
+                    self.came.notify_one();
                     return Ok(());
                 }
                 b"" => return Err(std::io::ErrorKind::UnexpectedEof.into()),
