@@ -37,6 +37,7 @@ use crate::config::resolved::Config;
 use crate::control::command::Control;
 use crate::control::health::Health;
 use crate::control::messages::Messages;
+use crate::control::queue::QueueDesk;
 use crate::control::snapshot::Attempts;
 use crate::control::socket::ControlSocket;
 use crate::delivery;
@@ -181,11 +182,16 @@ impl Program {
             ServeError::new(error.to_string(), "commands reach the server through it")
         })?;
         gauges(&telemetry, &live.limits);
+        let desk = QueueDesk::new(
+            queue.clone(),
+            live.delivery_settings(),
+            telemetry.observer.clone(),
+        );
         let pages = http
             .map(|listener| pages(listener, &queue, &telemetry))
             .transpose()?;
         Ok(Self {
-            control: Control::new(store.clone(), telemetry.observer.clone()),
+            control: Control::new(store.clone(), telemetry.observer.clone()).with_queue(desk),
             live,
             telemetry,
             store,

@@ -11,6 +11,7 @@ mod init;
 mod output;
 mod probe;
 mod process;
+mod queue;
 mod reference;
 mod send;
 mod sendmail;
@@ -46,6 +47,9 @@ enum Command {
     Init(Box<init::Arguments>),
     /// Find out what a server offers and what it gets wrong
     Probe(probe::Arguments),
+    /// List, hold, release, retry and delete queued mail
+    #[command(subcommand)]
+    Queue(queue::Arguments),
     /// Write reference pages, man pages and completions
     #[command(hide = true)]
     Reference(reference::Arguments),
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
+        Command::Queue(arguments) => queue::run(arguments),
         Command::Reference(arguments) => reference::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),

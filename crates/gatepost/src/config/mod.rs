@@ -21,6 +21,7 @@ use std::path::Path;
 
 pub use fault::{ConfigError, ConfigFault};
 use resolved::Config;
+pub(crate) use value::parse_time;
 
 /// Reads the configuration file.
 pub fn load(file: &Path) -> Result<Config, ConfigError> {

@@ -42,7 +42,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// Reads a span of time, which needs a unit.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(text);
     let seconds = match unit {
         "s" => 1,

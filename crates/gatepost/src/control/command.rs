@@ -4,9 +4,11 @@
 //! clear: it is a file of mode 0600 between processes of one user. They never appear in debug output.
 
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
 use super::account::{AccountView, ImportReport, WireKind};
 use super::portable::{Entry, PortableAccount};
+use super::queue::{Asker, QueueAct, QueueDesk, QueueDone};
 use super::wire_secret::WirePassword;
 use crate::observe::Observer;
 use crate::store::{Store, StoreError};
@@ -68,6 +70,13 @@ pub enum Command {
         /// With what is kept of their passwords.
         secrets: bool,
     },
+    /// See or change queued mail.
+    Queue {
+        /// What exactly.
+        act: QueueAct,
+        /// The name of the person who asks, as the command knows it.
+        operator: String,
+    },
 }
 
 /// What came of a command.
@@ -88,6 +97,8 @@ pub enum Done {
         /// The accounts.
         accounts: Vec<PortableAccount>,
     },
+    /// What came of an act on the queue.
+    Queue(QueueDone),
 }
 
 /// Why a command was not done: what, where and what next.
@@ -102,16 +113,30 @@ impl From<StoreError> for Failure {
 }
 
 /// Does commands. Clones are the same.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Control {
     store: Store,
+    queue: Option<QueueDesk>,
     observer: Observer,
 }
 
 impl Control {
     /// Does commands on these accounts and tells the observer of changes.
     pub fn new(store: Store, observer: Observer) -> Self {
-        Self { store, observer }
+        Self {
+            store,
+            queue: None,
+            observer,
+        }
+    }
+
+    /// Does commands on this queue as well.
+    #[must_use]
+    pub fn with_queue(self, desk: QueueDesk) -> Self {
+        Self {
+            queue: Some(desk),
+            ..self
+        }
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -123,7 +148,8 @@ impl Control {
         &self.observer
     }
 
-    /// Does one command; `by` says who asked, for the log. Blocks: passwords are hashed and changes synced.
+    /// Does one command; `by` says who asked, for the log. Blocks: passwords are hashed and changes synced. Runs on a thread of a tokio
+    /// runtime that may block.
     pub fn run(&self, command: Command, by: &'static str) -> Result<Done, Failure> {
         match command {
             Command::AccountAdd {
@@ -147,8 +173,18 @@ impl Control {
                 dry_run,
             } => self.import_accounts(entries, skip_bad, dry_run, by),
             Command::AccountExport { secrets } => self.export_accounts(secrets),
+            Command::Queue { act, operator } => {
+                let desk = self.queue.as_ref().ok_or_else(no_queue)?;
+                let asker = Asker { by, operator };
+                let done = Handle::current().block_on(desk.run(act, &asker))?;
+                Ok(Done::Queue(done))
+            }
         }
     }
+}
+
+fn no_queue() -> Failure {
+    Failure("this server has no queue".to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What commands and pages may see and do, and nothing else.
 //!
-//! [`command`] names what may be asked and has it done ([`account`]); [`socket`] carries it from a command line to the running server;
+//! [`command`] names what may be asked and has it done ([`account`], [`queue`]); [`socket`] carries it from a command line to the running server;
 //! [`snapshot`] and [`messages`] hold what the pages show. Whoever needs a new act or view adds it here, so that command line, pages
 //! and socket cannot differ.
 
@@ -9,6 +9,7 @@ pub mod command;
 pub mod health;
 pub mod messages;
 pub mod portable;
+pub mod queue;
 pub mod snapshot;
 pub mod socket;
 pub mod wire_secret;

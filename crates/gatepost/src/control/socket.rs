@@ -167,31 +167,19 @@ async fn answer(command: Command, control: Control) -> Reply {
     }
 }
 
+/// Whether a server answers for a data directory.
+pub fn is_served(directory: &Path) -> Result<bool, SocketError> {
+    Ok(connect(directory)?.is_some())
+}
+
 /// Asks the server of a data directory to do a command. `None` when no server runs there.
 pub fn ask(
     directory: &Path,
     command: &Command,
 ) -> Result<Option<Result<Done, Failure>>, SocketError> {
     let path = directory.join(NAME);
-    let stream = match BlockingStream::connect(&path) {
-        Ok(stream) => stream,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            ) =>
-        {
-            return Ok(None);
-        }
-        Err(source) => {
-            let hint = "; run this as the server's user or as root";
-            return Err(SocketError {
-                action: "reach the server at",
-                path,
-                source,
-                hint,
-            });
-        }
+    let Some(stream) = connect(directory)? else {
+        return Ok(None);
     };
     let failed = |source| SocketError {
         action: "talk to the server at",
@@ -202,6 +190,28 @@ pub fn ask(
     match exchange(&stream, command).map_err(failed)? {
         Reply::Ok(done) => Ok(Some(Ok(done))),
         Reply::Error(text) => Ok(Some(Err(Failure(text)))),
+    }
+}
+
+/// `None` when no server runs there.
+fn connect(directory: &Path) -> Result<Option<BlockingStream>, SocketError> {
+    let path = directory.join(NAME);
+    match BlockingStream::connect(&path) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(source) => Err(SocketError {
+            action: "reach the server at",
+            path,
+            source,
+            hint: "; run this as the server's user or as root",
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt::Write;
 const LONGEST: usize = 512;
 
 /// Appends `text`, escaped, without the quotes around it.
-pub(super) fn escape_into(line: &mut String, text: &str) {
+pub(crate) fn escape_into(line: &mut String, text: &str) {
     for (count, character) in text.chars().enumerate() {
         if count == LONGEST {
             line.push('…');

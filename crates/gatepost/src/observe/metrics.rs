@@ -228,7 +228,8 @@ impl Counters {
             | Event::Listening(_)
             | Event::Draining(_)
             | Event::Stopped(_)
-            | Event::AccountChanged(_) => {}
+            | Event::AccountChanged(_)
+            | Event::QueueChanged(_) => {}
         }
     }
 }

@@ -4,7 +4,7 @@
 //! the log (one line per event), the metrics, the ring of authentication attempts. Sinks never block for long and never fail.
 //! No event holds a secret; texts in events may come from peers and are escaped where they are written.
 
-mod escape;
+pub(crate) mod escape;
 pub mod event;
 pub mod log;
 pub mod metrics;

@@ -29,6 +29,7 @@ mod examples;
 #[cfg(feature = "peer-tests")]
 mod from_forms;
 mod guides;
+mod house;
 mod init;
 mod mail_cost;
 #[cfg(feature = "peer-tests")]
@@ -40,6 +41,7 @@ mod peer_table;
 mod peers;
 mod probe;
 mod proxy;
+mod queue_commands;
 mod reference;
 mod reload;
 mod send;

@@ -11,8 +11,8 @@ use std::fmt::Display;
 
 pub use delivery::{DeliveryAttempt, DeliveryOutcome, NoticeQueued};
 pub use process::{
-    AccountChanged, CertificateExpires, Draining, Fault, Listening, LogGap, ReloadRefused,
-    Reloaded, Started, Stopped,
+    AccountChanged, CertificateExpires, Draining, Fault, Listening, LogGap, QueueChanged,
+    ReloadRefused, Reloaded, Started, Stopped,
 };
 pub use session::{
     AuthAttempt, AuthResult, CommandRefused, ConnectionClosed, ConnectionRefused, MessageAccepted,
@@ -51,6 +51,7 @@ events! {
     LogGap,
     Fault,
     AccountChanged,
+    QueueChanged,
     ConnectionRefused,
     ConnectionClosed,
     TlsFailed,

@@ -100,6 +100,19 @@ pub struct AccountChanged {
     pub by: &'static str,
 }
 
+/// Someone changed a queued message.
+#[derive(Debug, Clone)]
+pub struct QueueChanged {
+    /// Its queue id.
+    pub id: String,
+    /// What was done: `held`, `released`, `retried`, `deleted`, or `returned` to its sender.
+    pub act: &'static str,
+    /// The way it was asked: `command`, `socket`.
+    pub by: &'static str,
+    /// The person, as the command names him.
+    pub operator: String,
+}
+
 impl Record for Started {
     fn name(&self) -> &'static str {
         "started"
@@ -243,5 +256,18 @@ impl Record for AccountChanged {
         to.text("account", &self.account);
         to.text("act", self.act);
         to.text("by", self.by);
+    }
+}
+
+impl Record for QueueChanged {
+    fn name(&self) -> &'static str {
+        "queue-changed"
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.text("id", &self.id);
+        to.text("act", self.act);
+        to.text("by", self.by);
+        to.text("operator", &self.operator);
     }
 }
