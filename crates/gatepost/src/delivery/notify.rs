@@ -242,6 +242,7 @@ mod tests {
             attempts: 3,
             waited: Duration::from_secs(4 * 60 * 60),
             delay_told: false,
+            released: false,
             diagnostic: String::new(),
         }
     }
