@@ -139,7 +139,9 @@ async fn without_a_server_the_queue_is_changed_here() {
     house.add_account();
     let server = house.start();
     let id = server.submit("you@hold.example").await;
-    server.stop();
+    server.kill();
+    let socket = house.data().join("control.sock");
+    assert!(socket.exists(), "left behind, and nobody answers there");
     assert_eq!(ids(&house.json(&["queue", "list"])), [id.as_str()]);
     house.prints(&["queue", "release", &id]);
     house.prints(&["queue", "hold", &id]);
