@@ -12,6 +12,7 @@
 //! | [`probe`] | mechanisms that no real one resembles, to prove that the seams hold what will come |
 //! | [`toy_layer`] | a security layer that notices every slip |
 //! | [`clock`] | time that passes when a test says so |
+//! | [`rogue`] | servers that misbehave, and what is to be made of each |
 //! | [`split`] | how octets are cut on their way |
 //!
 //! Faults of a test's own material (a transcript that cannot be read, a socket that fails) are errors that name the place;
@@ -34,6 +35,7 @@ pub mod peer;
 pub mod play;
 pub mod probe;
 pub mod program;
+pub mod rogue;
 pub mod server;
 pub mod split;
 pub mod toy_layer;

@@ -13,5 +13,6 @@ mod late_answers;
 mod layer;
 mod loopback;
 mod questions;
+mod rogues;
 mod stranger;
 mod transcripts;
