@@ -10,7 +10,7 @@ use crate::child;
 use crate::server::Server;
 
 /// An example; built with everything else when the whole workspace is tested, and here when only this package is.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let built = Process::new(env!("CARGO"))

@@ -63,6 +63,17 @@ fn troubleshooting_knows_every_reason_and_every_refusal() {
     }
 }
 
+/// A program in Rust is built from a file of its own, which is what the page shows.
+#[test]
+fn the_program_in_rust_is_the_one_that_is_built() {
+    let blocks = blocks("application-tests.md");
+    let shown = blocks.iter().find(|block| block.kind == "rust").unwrap();
+    let built = include_str!("../../examples/lettre.rs");
+    let (header, program) = built.split_once("\n\n").unwrap();
+    assert!(header.starts_with("//!"));
+    assert_eq!(shown.text, program);
+}
+
 /// The cells of a line that is a row about a word in code.
 fn row(line: &str) -> Option<Vec<&str>> {
     let cells = line.strip_prefix("| `")?.strip_suffix(" |")?;
@@ -77,6 +88,7 @@ mod followed {
     use std::process::Command;
 
     use super::{Path, blocks};
+    use crate::client_examples::example;
     use crate::peer_table::passed;
 
     #[test]
@@ -126,6 +138,7 @@ mod followed {
             .arg(repository.join("crates/gatepost/tests/it/guides/stage"))
             .arg(stage.path())
             .env("GATEPOST", env!("CARGO_BIN_EXE_gatepost"))
+            .env("LETTRE_EXAMPLE", example("lettre"))
             .env(
                 "NODE_PATH",
                 repository.join("target/peers/node/node_modules"),
