@@ -4,7 +4,7 @@ use gatepost_smtp::{
     Address, EnvelopeId, ForwardPath, Notify, OriginalRecipient, Ret, ReversePath, xtext,
 };
 
-/// An address that was read holds no control, shows itself as what is read again, and stays itself as a path (T-36, V-02, V-49).
+/// An address that was read holds no control, shows itself as what is read again, and stays itself as a path (T-36).
 pub fn path(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else {
         return;

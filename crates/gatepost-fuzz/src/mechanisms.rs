@@ -17,7 +17,7 @@ fn chosen(octets: &[u8]) -> Option<(&'static Mechanism, bool, Vec<&[u8]>)> {
     Some((mechanism::ALL.get(number)?, choice & 0x80 == 0, messages))
 }
 
-/// A client that does not know the password is nobody, after any messages; the exchange has an end (V-40, V-42, V-46).
+/// A client that does not know the password is nobody, after any messages; the exchange has an end (V-46).
 pub fn server(octets: &[u8]) {
     let Some((mechanism, initial, messages)) = chosen(octets) else {
         return;

@@ -57,7 +57,7 @@ pub fn headers(octets: &[u8]) {
     }
 }
 
-/// A list that was read is of mailboxes that are addresses: no control, no second reading (T-03, V-48, V-49).
+/// A list that was read is of mailboxes that are addresses: no control, no second reading (V-48).
 pub fn mailboxes(octets: &[u8]) {
     let _ = encoded_word::shown_ascii(octets);
     let Ok(list) = mailbox::parse_list(octets) else {

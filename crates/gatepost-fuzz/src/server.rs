@@ -21,7 +21,7 @@ struct Played {
 }
 
 /// A dialogue on a listener that the first octet chooses: the session keeps its contract, replies are replies, cuts change nothing, and
-/// where authentication is required nobody's message is taken (T-01, T-02).
+/// where authentication is required nobody's message is taken (T-02).
 pub fn session(octets: &[u8]) {
     let Some((&choice, octets)) = octets.split_first() else {
         return;

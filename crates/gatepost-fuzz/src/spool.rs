@@ -21,7 +21,7 @@ const MAGIC: &[u8] = &[0xf5, b'G', b'Q', 1];
 const HEADER: usize = 64;
 
 /// A segment of any octets, as they are and with their checksums made right: recovery comes to its end, and what it found can be listed
-/// and read (T-41, T-42).
+/// and read (T-41).
 pub fn recovery(octets: &[u8]) {
     recover(octets.to_vec());
     let mut sealed = octets.to_vec();
