@@ -34,6 +34,7 @@ use crate::auth::hash::HashPool;
 use crate::auth::store_directory::StoreDirectory;
 use crate::config::ConfigError;
 use crate::config::resolved::Config;
+use crate::control::backup;
 use crate::control::command::Control;
 use crate::control::health::Health;
 use crate::control::messages::Messages;
@@ -417,6 +418,15 @@ fn open_data(
             _ => "nothing was changed",
         };
         ServeError::new(error.to_string(), next)
+    })?;
+    backup::remove_leftovers(data).map_err(|error| {
+        ServeError::new(
+            format!(
+                "data: {}: an unfinished backup cannot be removed: {error}",
+                data.display()
+            ),
+            "remove the directories there whose names begin with snapshot-",
+        )
     })?;
     let options = SpoolOptions {
         on_alarm: Arc::new(move |alarm| raise(&observer, &alarm)),

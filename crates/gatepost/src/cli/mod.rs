@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 failed, 2 wrong usage. Results go to standard output, everything else to standard error.
 
 mod account;
+mod backup;
 mod bench;
 mod check;
 mod completions;
@@ -37,6 +38,8 @@ enum Command {
     Account(account::Arguments),
     /// Put a load of authenticated submissions on a server, and measure
     Bench(bench::Arguments),
+    /// Copy accounts, keys and queue to a directory, while the server runs
+    Backup(backup::Arguments),
     /// Validate a configuration file and give advice
     Check(check::Arguments),
     /// Print the script that completes commands and options in a shell
@@ -53,6 +56,8 @@ enum Command {
     /// Write reference pages, man pages and completions
     #[command(hide = true)]
     Reference(reference::Arguments),
+    /// Make a data directory from a backup; its queue is held
+    Restore(backup::restore::Arguments),
     /// Submit a message to a server
     Send(send::Arguments),
     /// Run the server
@@ -94,6 +99,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Account(arguments) => account::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Completions(arguments) => {
             completions::run(&arguments);
@@ -104,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Queue(arguments) => queue::run(arguments),
         Command::Reference(arguments) => reference::run(&arguments),
+        Command::Restore(arguments) => backup::restore::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::account::{AccountView, ImportReport, WireKind};
+use super::backup::Snapshot;
 use super::portable::{Entry, PortableAccount};
 use super::queue::{Asker, QueueAct, QueueDesk, QueueDone};
 use super::wire_secret::WirePassword;
@@ -70,6 +71,8 @@ pub enum Command {
         /// With what is kept of their passwords.
         secrets: bool,
     },
+    /// Copy the data directory, to be taken from there.
+    Snapshot {},
     /// See or change queued mail.
     Queue {
         /// What exactly.
@@ -97,6 +100,8 @@ pub enum Done {
         /// The accounts.
         accounts: Vec<PortableAccount>,
     },
+    /// A copy of the data directory.
+    Snapshot(Snapshot),
     /// What came of an act on the queue.
     Queue(QueueDone),
 }
@@ -143,6 +148,11 @@ impl Control {
         &self.store
     }
 
+    pub(super) fn desk(&self) -> Result<&QueueDesk, Failure> {
+        let none = || Failure("this server has no queue".to_owned());
+        self.queue.as_ref().ok_or_else(none)
+    }
+
     /// The observer, for what happens on the way to a command.
     pub(super) fn observer(&self) -> &Observer {
         &self.observer
@@ -173,18 +183,15 @@ impl Control {
                 dry_run,
             } => self.import_accounts(entries, skip_bad, dry_run, by),
             Command::AccountExport { secrets } => self.export_accounts(secrets),
+            Command::Snapshot {} => self.snapshot(),
             Command::Queue { act, operator } => {
-                let desk = self.queue.as_ref().ok_or_else(no_queue)?;
+                let desk = self.desk()?;
                 let asker = Asker { by, operator };
                 let done = Handle::current().block_on(desk.run(act, &asker))?;
                 Ok(Done::Queue(done))
             }
         }
     }
-}
-
-fn no_queue() -> Failure {
-    Failure("this server has no queue".to_owned())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! and socket cannot differ.
 
 pub mod account;
+pub mod backup;
 pub mod command;
 pub mod health;
 pub mod messages;

@@ -33,6 +33,8 @@ const MAX_LINE: usize = 16 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a command may take: several password hashes on a busy machine.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// How long copying the data directory may take: a queue of many gigabytes on a slow disk.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(60 * 60);
 /// How much longer for each account of an import: as many hashes.
 const ANSWER_WAIT_PER_ENTRY: Duration = Duration::from_millis(500);
 
@@ -220,7 +222,11 @@ fn exchange(mut stream: &BlockingStream, command: &Command) -> io::Result<Reply>
         Command::AccountImport { entries, .. } => u32::try_from(entries.len()).unwrap_or(u32::MAX),
         _ => 0,
     };
-    let wait = ANSWER_WAIT.saturating_add(ANSWER_WAIT_PER_ENTRY.saturating_mul(entries));
+    let least = match command {
+        Command::Snapshot {} => SNAPSHOT_WAIT,
+        _ => ANSWER_WAIT,
+    };
+    let wait = least.saturating_add(ANSWER_WAIT_PER_ENTRY.saturating_mul(entries));
     stream.set_read_timeout(Some(wait))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = zeroize::Zeroizing::new(serde_json::to_vec(command)?);

@@ -17,7 +17,7 @@ use super::content::Content;
 use super::entry::{Disposition, EntryState, RecipientOutcome, RecipientState};
 use super::envelope::{Envelope, Recipient};
 use super::id::QueueId;
-use super::storage::StoredFile;
+use super::storage::{Storage, StoredFile};
 
 /// Work of an engine that is waited for.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -219,6 +219,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Takes one message with all recipients that are not finished, due or not: nobody else gets it before it is given back, settled or
     /// deleted.
     fn take(&self, id: QueueId) -> Work<'_, Result<Leased, QueueError>>;
+    /// Copies everything, as it is at one moment, into an empty storage, and says how many messages that are.
+    fn copy_to(&self, to: Arc<dyn Storage>) -> Work<'_, io::Result<usize>>;
     /// Does to a message what somebody wants.
     fn operate(&self, id: QueueId, operation: Operation) -> Work<'_, Result<(), QueueError>>;
 }

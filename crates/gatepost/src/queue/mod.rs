@@ -163,6 +163,12 @@ impl Queue {
         Ok(Lease::new(self.engine.clone(), message))
     }
 
+    /// Copies everything, as it is at one moment, into an empty storage, and says how many messages that are. Mail comes and goes
+    /// meanwhile.
+    pub async fn copy_to(&self, to: Arc<dyn Storage>) -> std::io::Result<usize> {
+        self.engine.copy_to(to).await
+    }
+
     /// Forgets a leased message.
     pub async fn delete_leased(&self, lease: Lease) -> Result<(), QueueError> {
         lease.delete().await

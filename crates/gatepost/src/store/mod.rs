@@ -117,6 +117,26 @@ impl Store {
         })
     }
 
+    /// The data directory.
+    pub fn directory(&self) -> &Path {
+        self.inner.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Copies everything into another directory, as it is at one moment. Blocks, and changes wait; logins do not.
+    pub fn copy_to(&self, directory: &Path) -> Result<(), StoreError> {
+        let path = directory.join(DATABASE);
+        let failed = |source| StoreError::File {
+            action: "create",
+            path: path.clone(),
+            source,
+        };
+        // SQLite takes an empty file for its copy and leaves its mode as it is.
+        drop(private_file::create(&path).map_err(failed)?);
+        rows::copy_to(&self.database(), &path)
+            .map_err(|source| StoreError::database(&self.inner.path, source))?;
+        self.inner.seal.write_to(directory)
+    }
+
     /// The seal of this data directory.
     pub fn seal(&self) -> &SealKey {
         &self.inner.seal

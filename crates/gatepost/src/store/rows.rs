@@ -53,6 +53,12 @@ pub(super) fn connect(path: &Path, wait: Duration) -> Result<Connection, StoreEr
     open().map_err(|source| StoreError::database(path, source))
 }
 
+/// Writes a copy of the database, as it is at one moment, to an empty file.
+pub(super) fn copy_to(db: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let path = path.to_string_lossy();
+    db.execute("VACUUM INTO ?1", [path.as_ref()]).map(drop)
+}
+
 /// Whether the database belongs to the key of which `check` is derived; a new database takes it.
 pub(super) fn sealed_with(db: &Connection, check: &[u8]) -> rusqlite::Result<bool> {
     db.execute(

@@ -109,6 +109,17 @@ impl SealKey {
         Ok(Self(Zeroizing::new(key)))
     }
 
+    /// Writes the key into another directory that has none.
+    pub(super) fn write_to(&self, directory: &Path) -> Result<(), StoreError> {
+        let path = directory.join(KEY_FILE);
+        let written = (|| {
+            let mut file = private_file::create(&path)?;
+            file.write_all(self.0.as_ref())?;
+            file.sync_all()
+        })();
+        written.map_err(|source| file_error("create", &path, source))
+    }
+
     /// Writes a new key under another name, syncs it and links it to its own: a crash leaves the whole key or none.
     fn make(directory: &Path) -> Result<(), StoreError> {
         let draft = directory.join(format!("{KEY_FILE}.{}", std::process::id()));

@@ -15,6 +15,7 @@ mod account_verifiers;
 mod accounts;
 mod auth_fence;
 mod auth_probes;
+mod backup;
 mod bad_input;
 mod bench;
 mod broken_parts;

@@ -10,7 +10,7 @@ use gatepost::queue::engine::{
     Engine, Leased, LeasedRecipient, NewBody, NewMessage, Operation, QueueError, Settled, Work,
 };
 use gatepost::queue::entry::{Moment, Phase, RecipientState};
-use gatepost::queue::storage::StoredFile;
+use gatepost::queue::storage::{Storage, StoredFile};
 use gatepost::queue::{
     Disposition, EntryState, EntryView, ListQuery, Listing, Queue, QueueId, RecipientOutcome,
     SpoolOptions,
@@ -248,6 +248,11 @@ impl Engine for Model {
             }
             Ok(entry.lease(|state| !state.is_finished()))
         }))
+    }
+
+    fn copy_to(&self, to: Arc<dyn Storage>) -> Work<'_, std::io::Result<usize>> {
+        let _ = to;
+        ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
     fn operate(&self, id: QueueId, operation: Operation) -> Work<'_, Result<(), QueueError>> {

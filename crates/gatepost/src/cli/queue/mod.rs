@@ -20,13 +20,16 @@ use crate::cli::output::Form;
 use crate::cli::{CommandError, ConfigFile, complain};
 use crate::config::resolved::Config;
 use crate::config::{self, parse_time};
-use crate::control::command::{Command, Done};
+use crate::control::backup::Snapshot;
+use crate::control::command::{Command, Control, Done};
 use crate::control::queue::filter::{Filter, WireState};
 use crate::control::queue::{Asker, QueueAct, QueueDesk, QueueDone, What, Which};
 use crate::control::socket;
 use crate::delivery::Settings;
 use crate::observe::Observer;
 use crate::queue::{Queue, SpoolOptions};
+use crate::serve;
+use crate::store::Store;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Arguments {
@@ -132,6 +135,9 @@ struct Conditions {
     /// Only submitted by accounts like this
     #[arg(long, value_name = "PATTERN")]
     account: Option<String>,
+    /// Only if the last reply to a recipient, or the reason why it is held, is like this
+    #[arg(long, value_name = "PATTERN")]
+    reply: Option<String>,
     /// Only what has been here for at least so long: 30s, 5m, 2h, 3d
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     older_than: Option<u64>,
@@ -165,6 +171,7 @@ impl Conditions {
             sender: self.sender,
             recipient: self.recipient,
             account: self.account,
+            reply: self.reply,
             older_than: self.older_than,
             newer_than: self.newer_than,
         }
@@ -175,6 +182,7 @@ impl Conditions {
             || self.sender.is_some()
             || self.recipient.is_some()
             || self.account.is_some()
+            || self.reply.is_some()
             || self.older_than.is_some()
             || self.newer_than.is_some()
     }
@@ -308,10 +316,7 @@ impl Desk {
                 config: Box::new(config),
             });
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| failed(&format!("cannot start threads: {error}")))?;
+        let runtime = runtime()?;
         let queue = {
             let _inside = runtime.enter();
             open(&config.data)?
@@ -346,6 +351,42 @@ impl Desk {
             }
         }
     }
+}
+
+/// A consistent copy of the data directory, made by the server, or here when none runs.
+pub(super) fn snapshot(file: &ConfigFile) -> Result<Snapshot, CommandError> {
+    let config = config::load(&file.config)
+        .map_err(|error| failed(&format!("configuration cannot be used\n{error}")))?;
+    let command = Command::Snapshot {};
+    let answer = socket::ask(&config.data, &command).map_err(|error| failed(&error))?;
+    let done = match answer {
+        Some(done) => done,
+        None => {
+            let runtime = runtime()?;
+            let _inside = runtime.enter();
+            let queue = open(&config.data)?;
+            let store =
+                Store::open(&config.data, serve::costs(&config)).map_err(|error| failed(&error))?;
+            let observer = Observer::new(Vec::new());
+            let (_, settings) = watch::channel(Settings::from(&config));
+            let desk = QueueDesk::new(queue, settings, observer.clone());
+            Control::new(store, observer)
+                .with_queue(desk)
+                .run(command, "command")
+        }
+    };
+    match done.map_err(|error| failed(&error))? {
+        Done::Snapshot(snapshot) => Ok(snapshot),
+        _ => Err(mismatch()),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| failed(&format!("cannot start threads: {error}")))
 }
 
 /// Opens the queue of a data directory in this process.

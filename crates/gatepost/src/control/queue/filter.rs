@@ -20,6 +20,8 @@ pub struct Filter {
     pub recipient: Option<String>,
     /// Submitted by accounts like this.
     pub account: Option<String>,
+    /// With at least one recipient whose last reply, or the reason why it is held, is like this.
+    pub reply: Option<String>,
     /// Here for at least so many seconds.
     pub older_than: Option<u64>,
     /// Here for less than so many seconds.
@@ -80,6 +82,7 @@ impl Filter {
             sender,
             recipient: pattern(&self.recipient),
             account: pattern(&self.account),
+            reply: pattern(&self.reply),
             older_than: self.older_than,
             newer_than: self.newer_than,
         }
@@ -91,6 +94,7 @@ pub(super) struct Matcher {
     sender: Option<Pattern>,
     recipient: Option<Pattern>,
     account: Option<Pattern>,
+    reply: Option<Pattern>,
     older_than: Option<u64>,
     newer_than: Option<u64>,
 }
@@ -106,9 +110,14 @@ impl Matcher {
             let mut recipients = entry.recipients.iter();
             recipients.any(|(path, _)| pattern.matches(path.address().as_str()))
         };
+        let says = |pattern: &Pattern| {
+            let mut recipients = entry.recipients.iter();
+            recipients.any(|(_, state)| pattern.matches(&state.diagnostic))
+        };
         holds(&self.sender, sender.map_or("", |address| address.as_str()))
             && holds(&self.account, auth.map_or("", |auth| &auth.account))
             && self.recipient.as_ref().is_none_or(to_one)
+            && self.reply.as_ref().is_none_or(says)
             && self.is_of_age(entry)
     }
 

@@ -188,6 +188,10 @@ impl QueueDesk {
         }
     }
 
+    pub(in crate::control) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
     /// Does one act.
     pub async fn run(&self, act: QueueAct, asker: &Asker) -> Result<QueueDone, Failure> {
         match act {

@@ -57,6 +57,10 @@ impl Progress {
 impl Writer {
     /// Does a group's worth of collecting.
     pub(super) fn collect(&mut self) {
+        let shared = self.shared.clone();
+        let Some(_giving_back) = shared.may_give_back() else {
+            return;
+        };
         while let Some(id) = self.collecting.dead_bodies.pop_first() {
             // What cannot be unlinked now is an orphan, which goes when the queue is opened next.
             let _ = self.shared.storage.unlink(Area::Bodies, &body_name(id));

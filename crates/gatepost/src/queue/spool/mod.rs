@@ -15,6 +15,7 @@
 
 mod bytes;
 mod collect;
+mod copy;
 mod group;
 mod index;
 mod read;
@@ -27,7 +28,7 @@ mod writer;
 
 use std::io;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -128,6 +129,8 @@ struct Shared {
     storage: Arc<dyn Storage>,
     options: SpoolOptions,
     index: Mutex<Index>,
+    /// Held while room is given back, and while a copy is made that needs what is there.
+    giving_back: Mutex<()>,
     /// Something may be due earlier than whoever leases believes.
     wake: Notify,
     opened: Instant,
@@ -137,6 +140,21 @@ impl Shared {
     /// The index. A thread that panicked while it held the lock has left whole entries: every change is one call.
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing is given back until the guard is dropped.
+    fn keep_everything(&self) -> MutexGuard<'_, ()> {
+        let guard = self.giving_back.lock();
+        guard.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether room may be given back now, while the guard lives.
+    fn may_give_back(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.giving_back.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn now(&self) -> Moment {
@@ -181,6 +199,7 @@ impl Spool {
             storage,
             options,
             index: Mutex::new(recovered.index),
+            giving_back: Mutex::new(()),
             wake: Notify::new(),
             opened: Instant::now(),
         });
@@ -330,6 +349,14 @@ impl Engine for Spool {
         Box::pin(async move {
             let leased = blocking(move || read::take(&shared, id, &report)).await;
             leased.ok_or(QueueError::Failed)?
+        })
+    }
+
+    fn copy_to(&self, to: Arc<dyn Storage>) -> Work<'_, io::Result<usize>> {
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let copied = blocking(move || copy::copy(&shared, &*to)).await;
+            copied.unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
         })
     }
 

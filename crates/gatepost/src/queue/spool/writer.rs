@@ -85,7 +85,9 @@ impl Writer {
     /// Everything pending, up to the cap; waits for a first request unless the collector has work. `None`: no more will come.
     fn next_group(&mut self) -> Option<Vec<Request>> {
         let mut group: Vec<Request> = self.put_off.drain(..).collect();
-        if group.is_empty() && !self.collecting.has_work() {
+        // While a copy is made the collector rests, and goes on with the first group after it.
+        let collects = self.collecting.has_work() && self.shared.may_give_back().is_some();
+        if group.is_empty() && !collects {
             group.push(self.requests.recv().ok()?);
         }
         let mut octets: u64 = group.iter().map(Request::octets).sum();
@@ -203,6 +205,12 @@ impl Writer {
         }
         let places = self.append(records)?;
         let mut index = self.shared.index();
+        // Together with what the records mean, so that a copy of the segment has neither more nor less than the index.
+        if let Some(last) = places.last()
+            && let Some(usage) = index.segment_mut(last.segment)
+        {
+            usage.written = last.offset + last.length;
+        }
         let due_before = index.next_due();
         for (record, place) in records.iter_mut().zip(&places) {
             let id = record.header.id;
@@ -259,9 +267,6 @@ impl Writer {
         }
         current.tail += octets;
         let (segment, mut offset) = (current.segment.number, from);
-        if let Some(usage) = self.shared.index().segment_mut(segment) {
-            usage.written = from + octets;
-        }
         let place = |record: &Draught| {
             let length = record.header.record_length();
             let place = Place {

@@ -8,7 +8,7 @@ use gatepost::observe::event::DeliveryOutcome;
 use gatepost::observe::reason::Reason;
 use gatepost::queue::engine::{Engine, Leased, NewMessage, Work};
 use gatepost::queue::spool::Spool;
-use gatepost::queue::storage::StoredFile;
+use gatepost::queue::storage::{Storage, StoredFile};
 use gatepost::queue::{
     Content, EntryState, EntryView, ListQuery, Listing, Operation, QueueError, QueueId,
     RecipientOutcome, Settled,
@@ -156,6 +156,10 @@ impl Engine for Trap {
 
     fn take(&self, id: QueueId) -> Work<'_, Result<Leased, QueueError>> {
         self.inner.take(id)
+    }
+
+    fn copy_to(&self, to: Arc<dyn Storage>) -> Work<'_, std::io::Result<usize>> {
+        self.inner.copy_to(to)
     }
 
     fn operate(&self, id: QueueId, operation: Operation) -> Work<'_, Result<(), QueueError>> {
