@@ -359,21 +359,20 @@ pub(super) fn snapshot(file: &ConfigFile) -> Result<Snapshot, CommandError> {
         .map_err(|error| failed(&format!("configuration cannot be used\n{error}")))?;
     let command = Command::Snapshot {};
     let answer = socket::ask(&config.data, &command).map_err(|error| failed(&error))?;
-    let done = match answer {
-        Some(done) => done,
-        None => {
-            let runtime = runtime()?;
-            let _inside = runtime.enter();
-            let queue = open(&config.data)?;
-            let store =
-                Store::open(&config.data, serve::costs(&config)).map_err(|error| failed(&error))?;
-            let observer = Observer::new(Vec::new());
-            let (_, settings) = watch::channel(Settings::from(&config));
-            let desk = QueueDesk::new(queue, settings, observer.clone());
-            Control::new(store, observer)
-                .with_queue(desk)
-                .run(command, "command")
-        }
+    let done = if let Some(done) = answer {
+        done
+    } else {
+        let runtime = runtime()?;
+        let _inside = runtime.enter();
+        let queue = open(&config.data)?;
+        let store =
+            Store::open(&config.data, serve::costs(&config)).map_err(|error| failed(&error))?;
+        let observer = Observer::new(Vec::new());
+        let (_, settings) = watch::channel(Settings::from(&config));
+        let desk = QueueDesk::new(queue, settings, observer.clone());
+        Control::new(store, observer)
+            .with_queue(desk)
+            .run(command, "command")
     };
     match done.map_err(|error| failed(&error))? {
         Done::Snapshot(snapshot) => Ok(snapshot),
