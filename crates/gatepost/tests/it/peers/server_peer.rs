@@ -64,11 +64,6 @@ impl Program {
         }
     }
 
-    /// Whether it takes lines beyond the 998 octets of RFC 5322.
-    pub(super) fn takes_long_lines(self) -> bool {
-        self != Self::Aiosmtpd
-    }
-
     /// Whether it authenticates in clear text, too.
     pub(super) fn authenticates_in_clear(self) -> bool {
         self != Self::OpenSmtpd
