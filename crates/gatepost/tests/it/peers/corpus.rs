@@ -120,7 +120,10 @@ pub(super) fn check_quoted_printable(sample: &Sample, arrived: &[u8]) {
         "{header}"
     );
     let mut python = Command::new("python3")
-        .args(["-c", "import quopri, sys; quopri.decode(sys.stdin.buffer, sys.stdout.buffer)"])
+        .args([
+            "-c",
+            "import quopri, sys; quopri.decode(sys.stdin.buffer, sys.stdout.buffer)",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -128,7 +131,11 @@ pub(super) fn check_quoted_printable(sample: &Sample, arrived: &[u8]) {
     python.stdin.take().unwrap().write_all(body).unwrap();
     let decoded = python.wait_with_output().unwrap().stdout;
     let (_, sent) = split(&sample.octets).unwrap();
-    assert!(with_crlf(&decoded) == sent, "{}: the body changed", sample.name);
+    assert!(
+        with_crlf(&decoded) == sent,
+        "{}: the body changed",
+        sample.name
+    );
 }
 
 fn check_encoded(name: &str, field: &[u8], arrived: &[u8]) {
