@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatepost::queue::storage::Area;
 use gatepost::queue::{
-    Disposition, ListQuery, Queue, QueueError, QueueId, RecipientOutcome, SpoolOptions,
+    Disposition, Lease, ListQuery, Queue, QueueError, QueueId, RecipientOutcome, SpoolOptions,
 };
 
 use crate::storage_mail::{Mail, read};
@@ -273,4 +273,44 @@ async fn nothing_is_accepted_while_syncs_fail() {
         "after the power cut",
     )
     .await;
+}
+
+/// The record of an outcome waits for the disk; what comes next for the same message must not wait for that record.
+#[tokio::test]
+async fn every_request_is_answered_while_the_disk_takes_nothing() {
+    let storage = SimStorage::new();
+    let mut run = Run::new(open(&storage).unwrap());
+    let id = run.commit(100, Disposition::Deliver).await.unwrap();
+    storage.fail_syncs(true);
+    let first = run.queue.lease(1).await.pop().unwrap();
+    let deferred = RecipientOutcome::Deferred {
+        after: Duration::ZERO,
+        diagnostic: "450 4.2.0 not now".to_owned(),
+        delay_told: false,
+    };
+    let (second, ()) = tokio::join!(
+        biased;
+        within(run.queue.lease(1)),
+        settle_in_vain(&run.queue, first, deferred),
+    );
+    let second = second.into_iter().next().unwrap();
+    settle_in_vain(&run.queue, second, RecipientOutcome::Delivered).await;
+    let deleted = within(run.queue.delete(id)).await;
+    assert_eq!(deleted, Err(QueueError::Unknown));
+    storage.fail_syncs(false);
+    run.commit(100, Disposition::Hold).await.unwrap();
+    let again = open(&storage.after_power_cut(5)).unwrap();
+    assert!(again.entry(id).await.unwrap().is_none(), "it came back");
+}
+
+async fn settle_in_vain(queue: &Queue, lease: Lease, outcome: RecipientOutcome) {
+    let settled = within(queue.settle(lease, vec![outcome])).await;
+    assert_eq!(settled, Err(QueueError::Failed));
+}
+
+/// What must end, ends well within this time.
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), work)
+        .await
+        .expect("it waits for ever")
 }

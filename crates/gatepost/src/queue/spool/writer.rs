@@ -7,7 +7,7 @@
 //! the range, which the next segment records as not counting. New messages of the group are refused. Outcomes of attempts have
 //! happened nevertheless: they hold in memory, and their records are written as soon as the disk takes them. Every group tries
 //! anew to open a segment, so that service returns by itself when space does. The last part of a segment is kept for
-//! outcomes, which a full disk must not stop.
+//! outcomes, which a full disk must not stop. While the disk takes nothing, every request is still answered.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
@@ -114,8 +114,26 @@ impl Writer {
                 self.put_off.push_back(request);
             }
         }
-        if !records.is_empty() {
-            self.write(records);
+        if !records.is_empty()
+            && let Err(error) = self.write(records)
+        {
+            self.answer_the_stuck(error);
+        }
+    }
+
+    /// Answers the requests that were put off for a record which the disk did not take: to wait for it could be to wait for ever.
+    fn answer_the_stuck(&mut self, error: QueueError) {
+        let put_off = std::mem::take(&mut self.put_off);
+        let (stuck, rest) = put_off
+            .into_iter()
+            .partition(|request| self.unsaved.contains_key(&request.id));
+        self.put_off = rest;
+        let stuck: VecDeque<Request> = stuck;
+        for request in stuck {
+            let record: Vec<Draught> = self.prepare(request).into_iter().collect();
+            let (refused, happened) = split(record, Draught::is_new_message);
+            self.refuse(refused, error);
+            self.keep_for_later(happened, error);
         }
     }
 
@@ -176,8 +194,8 @@ impl Writer {
             .collect()
     }
 
-    /// Writes records; on failure refuses the new messages and keeps the rest for later.
-    fn write(&mut self, mut records: Vec<Draught>) {
+    /// Writes records; on failure refuses the new messages, and keeps the rest for later if that cannot be written either.
+    fn write(&mut self, mut records: Vec<Draught>) -> Result<(), QueueError> {
         if records.iter().any(Draught::has_new_body_file)
             && let Err(error) = self.shared.storage.sync_dir(Area::Bodies)
         {
@@ -186,13 +204,12 @@ impl Writer {
             records = rest;
         }
         let Err(error) = self.append_and_apply(&mut records) else {
-            return;
+            return Ok(());
         };
         let (refused, mut rest) = split(records, Draught::is_new_message);
         self.refuse(refused, error);
-        if let Err(error) = self.append_and_apply(&mut rest) {
-            self.keep_for_later(rest, error);
-        }
+        self.append_and_apply(&mut rest)
+            .inspect_err(|error| self.keep_for_later(rest, *error))
     }
 
     /// Writes records with one sync, applies them and answers. On failure the records are as they were.
@@ -368,6 +385,9 @@ impl Writer {
             apply(&mut index, id, &mut record.effect, None);
             record.answer(Err(error));
         }
+        drop(index);
+        // Leases ended, so something may be due.
+        self.shared.wake.notify_one();
     }
 
     /// The segment being written.
