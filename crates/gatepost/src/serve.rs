@@ -29,6 +29,7 @@ use tokio::time::{Instant, interval_at, timeout};
 use crate::admin::token::Token;
 use crate::admin::{self, Site};
 use crate::auth::Authenticator;
+use crate::auth::directories::Directories;
 use crate::auth::guard::Rules;
 use crate::auth::hash::HashPool;
 use crate::auth::store_directory::StoreDirectory;
@@ -455,8 +456,9 @@ fn services(
             "the system is short of threads or memory",
         )
     })?;
-    let directory = StoreDirectory::new(store.clone(), pool, observer.clone())
+    let accounts = StoreDirectory::new(store.clone(), pool, observer.clone())
         .map_err(|error| ServeError::new(error.to_string(), "nothing was changed"))?;
+    let directory = Directories::of(accounts);
     Ok(Services {
         hostname: config.hostname.as_str().into(),
         authenticator: Authenticator::new(&config.hostname, Box::new(directory), Rules::default()),

@@ -6,7 +6,9 @@
 //!
 //! Standards: RFC 4422 §3, RFC 4954 §4 and §9.
 
+pub mod account_grant;
 pub mod channel;
+pub mod directories;
 pub mod directory;
 pub mod exchange;
 pub mod guard;

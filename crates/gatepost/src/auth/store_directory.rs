@@ -19,10 +19,11 @@ use std::time::Instant;
 
 use gatepost_sasl::verifier::{fake_cram, fake_scram};
 use gatepost_sasl::{
-    Answer, Authcid, Authzid, Grant, Hash, Mechanism, Needs, Question, Refusal, Secret, Verdict,
-    Verifier, VerifierKind, prep,
+    Answer, Authcid, Authzid, Hash, Mechanism, Needs, Question, Refusal, Secret, Verdict, Verifier,
+    VerifierKind, prep,
 };
 
+use super::account_grant::AccountGrants;
 use super::channel::Channel;
 use super::directory::{Answering, Asker, Directory};
 use super::hash::HashPool;
@@ -44,6 +45,7 @@ const NUMBER: u32 = 1;
 /// Answers from the [`Store`].
 pub struct StoreDirectory {
     store: Store,
+    grants: AccountGrants,
     pool: HashPool,
     verified: Arc<VerifiedSecrets>,
     observer: Observer,
@@ -80,6 +82,7 @@ impl StoreDirectory {
                 &nobody,
                 store.costs().argon2,
             )?)),
+            grants: AccountGrants::new(store.clone()),
             store,
             pool,
             observer,
@@ -116,7 +119,9 @@ impl StoreDirectory {
                 .find(|credential| proven == Some((account.id, credential.id)))
         });
         match (account.as_deref(), credential) {
-            (Some(account), Some(credential)) => self.verdict(account, credential, authzid),
+            (Some(account), Some(credential)) => {
+                self.grants.verdict(account, &credential.label, authzid)
+            }
             _ => Verdict::Refused(Refusal::CredentialsInvalid),
         }
     }
@@ -202,7 +207,7 @@ impl StoreDirectory {
             .flat_map(|kind| credentials(account.as_deref(), *kind))
             .find_map(|(account, credential)| Some((account, credential, credential.scram(hash)?)));
         if let Some((account, credential, verifier)) = found {
-            let verdict = self.verdict(account, credential, authzid);
+            let verdict = self.grants.verdict(account, &credential.label, authzid);
             return Answer::Verifier {
                 verifier: Verifier::Scram(verifier.clone()),
                 verdict,
@@ -233,7 +238,7 @@ impl StoreDirectory {
         for (account, credential) in credentials(legacy, CredentialKind::Legacy) {
             match self.store.cram_contexts(credential) {
                 Ok(Some(contexts)) => {
-                    let verdict = self.verdict(account, credential, authzid);
+                    let verdict = self.grants.verdict(account, &credential.label, authzid);
                     return Answer::Verifier {
                         verifier: Verifier::CramMd5(contexts),
                         verdict,
@@ -248,39 +253,6 @@ impl StoreDirectory {
             verifier,
             verdict: Verdict::Refused(Refusal::CredentialsInvalid),
         }
-    }
-
-    /// What becomes of a client that proves this credential.
-    fn verdict(
-        &self,
-        account: &Account,
-        credential: &Credential,
-        authzid: Option<&Authzid>,
-    ) -> Verdict {
-        if !account.enabled {
-            return Verdict::Refused(Refusal::AccountDisabled);
-        }
-        let Some(acts_as) = self.acts_as(account, authzid) else {
-            return Verdict::Refused(Refusal::CredentialsInvalid);
-        };
-        Verdict::Accepted(Grant {
-            login: account.name.clone(),
-            acts_as,
-            credential: credential.label.clone(),
-        })
-    }
-
-    /// The name acted for: the own one, or another enabled account's that was granted (RFC 4422 §3.4.1).
-    fn acts_as(&self, account: &Account, authzid: Option<&Authzid>) -> Option<String> {
-        let Some(authzid) = authzid else {
-            return Some(account.name.clone());
-        };
-        let wanted = LookupName::prepare(authzid.as_str());
-        if wanted == account.lookup {
-            return Some(account.name.clone());
-        }
-        let target = self.store.account(&wanted)?;
-        (target.enabled && account.acts_as.contains(&target.id)).then(|| target.name.clone())
     }
 }
 
