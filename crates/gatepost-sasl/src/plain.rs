@@ -1,7 +1,8 @@
 //! PLAIN (RFC 4616): `[authzid] NUL authcid NUL passwd`, in one message.
 //!
-//! Server: exactly two NULs, or the message is malformed; an empty authcid or password is refused without asking. Octets
-//! that are not UTF-8 come from old clients: a name is then read as Windows-1252, a password goes on as received.
+//! Server: exactly two NULs, or the message is malformed; an empty authcid or password is refused without asking, but for
+//! [`ServerParams::authzid_without_authcid`]. Octets that are not UTF-8 come from old clients: a name is then read as
+//! Windows-1252, a password goes on as received.
 //! Client: asks for the password, sends one message, and accepts nothing more from the server but its verdict.
 
 use crate::client::{
@@ -30,64 +31,74 @@ pub static PLAIN: Mechanism = Mechanism {
     client,
 };
 
-fn server(_params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
+fn server(params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
+    let state = AwaitMessage { params };
     match initial_response {
-        Some(message) => check(message),
-        None => ServerStep::Challenge(Vec::new(), Box::new(AwaitMessage)),
+        Some(message) => state.check(message),
+        None => ServerStep::Challenge(Vec::new(), Box::new(state)),
     }
 }
 
-struct AwaitMessage;
+struct AwaitMessage {
+    params: ServerParams,
+}
 
 impl AwaitResponse for AwaitMessage {
     fn respond(self: Box<Self>, response: &[u8]) -> ServerStep {
-        check(response)
+        self.check(response)
     }
 }
 
-fn check(message: &[u8]) -> ServerStep {
-    match parse(message) {
-        Ok((authcid, question)) => ServerStep::Ask(
-            question,
-            Box::new(AwaitVerdict {
-                mechanism: &PLAIN,
-                authcid,
-            }),
-        ),
-        Err(refusal) => ServerStep::refused(refusal),
+impl AwaitMessage {
+    fn check(&self, message: &[u8]) -> ServerStep {
+        match self.parse(message) {
+            Ok((authcid, question)) => ServerStep::Ask(
+                question,
+                Box::new(AwaitVerdict {
+                    mechanism: &PLAIN,
+                    authcid,
+                }),
+            ),
+            Err(refusal) => ServerStep::refused(refusal),
+        }
     }
-}
 
-fn parse(message: &[u8]) -> Result<(Authcid, Question), Refusal> {
-    // An empty message is well-formed base64 and no message of ours: not a syntax error in the protocol above (AUTH-05).
-    if message.is_empty() {
-        return Err(Refusal::CredentialsEmpty);
+    fn parse(&self, message: &[u8]) -> Result<(Authcid, Question), Refusal> {
+        // An empty message is well-formed base64 and no message of ours: not a syntax error in the protocol above (AUTH-05).
+        if message.is_empty() {
+            return Err(Refusal::CredentialsEmpty);
+        }
+        let mut fields = message.split(|octet| *octet == 0);
+        let (Some(authzid), Some(authcid), Some(password), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            return Err(Refusal::Malformed);
+        };
+        // PLAIN-08: what is asked for is then the same as by `NUL name NUL password`.
+        let (authzid, authcid) = match authcid {
+            [] if self.params.authzid_without_authcid => (authcid, authzid),
+            _ => (authzid, authcid),
+        };
+        if authcid.is_empty() || password.is_empty() {
+            return Err(Refusal::CredentialsEmpty);
+        }
+        if password.len() > MAX_PASSWORD_OCTETS {
+            return Err(Refusal::Malformed);
+        }
+        let authcid = Authcid::parse(&name(authcid)?).map_err(|_| Refusal::Malformed)?;
+        // RFC 4616 §2: an empty authzid asks for the one that belongs to the authcid.
+        let authzid = match authzid {
+            [] => None,
+            octets => Some(Authzid::parse(&name(octets)?).map_err(|_| Refusal::Malformed)?),
+        };
+        let question = Question::Password {
+            mechanism: &PLAIN,
+            authcid: authcid.clone(),
+            authzid,
+            password: Secret::new(password),
+        };
+        Ok((authcid, question))
     }
-    let mut fields = message.split(|octet| *octet == 0);
-    let (Some(authzid), Some(authcid), Some(password), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next())
-    else {
-        return Err(Refusal::Malformed);
-    };
-    if authcid.is_empty() || password.is_empty() {
-        return Err(Refusal::CredentialsEmpty);
-    }
-    if password.len() > MAX_PASSWORD_OCTETS {
-        return Err(Refusal::Malformed);
-    }
-    let authcid = Authcid::parse(&name(authcid)?).map_err(|_| Refusal::Malformed)?;
-    // RFC 4616 §2: an empty authzid asks for the one that belongs to the authcid.
-    let authzid = match authzid {
-        [] => None,
-        octets => Some(Authzid::parse(&name(octets)?).map_err(|_| Refusal::Malformed)?),
-    };
-    let question = Question::Password {
-        mechanism: &PLAIN,
-        authcid: authcid.clone(),
-        authzid,
-        password: Secret::new(password),
-    };
-    Ok((authcid, question))
 }
 
 fn name(octets: &[u8]) -> Result<String, Refusal> {
@@ -242,6 +253,44 @@ mod tests {
         }
         assert_eq!(said(b"\0us\ter\0x"), Err(Refusal::Malformed), "PREP-06");
         assert_eq!(said(b"a\rb\0user\0x"), Err(Refusal::Malformed), "PREP-06");
+    }
+
+    // PLAIN-08, LC-10: the switch changes who is asked for, and nothing that has a name in its proper place.
+    #[test]
+    fn an_authzid_alone_is_both_names_where_that_is_tolerated() {
+        let tolerant = ServerParams {
+            authzid_without_authcid: true,
+            ..ServerParams::default()
+        };
+        let said = |blob: &str| {
+            let message = BASE64.decode(blob).unwrap();
+            let ServerStep::Challenge(_, late) = (PLAIN.server)(tolerant.clone(), None) else {
+                panic!("the client is to speak");
+            };
+            let early = asked((PLAIN.server)(tolerant.clone(), Some(&message)));
+            assert_eq!(asked(late.respond(&message)), early, "{blob}");
+            early
+        };
+        let user = |authzid: Option<&str>| {
+            Ok((
+                authzid.map(str::to_owned),
+                "user@example.com".to_owned(),
+                b"secret".to_vec(),
+            ))
+        };
+        for (blob, expected) in [
+            ("dXNlckBleGFtcGxlLmNvbQAAc2VjcmV0", user(None)),
+            ("AHVzZXJAZXhhbXBsZS5jb20Ac2VjcmV0", user(None)),
+            (
+                "c2hhcmVkQGV4YW1wbGUuY29tAHVzZXJAZXhhbXBsZS5jb20Ac2VjcmV0",
+                user(Some("shared@example.com")),
+            ),
+            ("dXNlckBleGFtcGxlLmNvbQAA", Err(Refusal::CredentialsEmpty)),
+            ("AABzZWNyZXQ=", Err(Refusal::CredentialsEmpty)),
+            ("AAA=", Err(Refusal::CredentialsEmpty)),
+        ] {
+            assert_eq!(said(blob), expected, "{blob}");
+        }
     }
 
     // PLAIN-01: at least 255 octets in each field; ours end at 1024.

@@ -20,6 +20,9 @@ pub struct ServerParams {
     pub channel_bindings: ChannelBindings,
     /// The channel-binding form of the mechanism (`-PLUS`) was announced on this connection (RFC 5802 §6).
     pub plus_offered: bool,
+    /// Old clients write their name as the authzid and leave the authcid empty, which RFC 4616 §2 forbids. With this set,
+    /// such a message is read as if the name stood in the place of the authcid; without, it is refused.
+    pub authzid_without_authcid: bool,
 }
 
 /// Waits for the directory to judge a password.

@@ -38,6 +38,9 @@ quirks! {
     /// Switch: data that ends in LF.LF when the whole message had LF alone, for devices (EOL-05,
     /// LC-16).
     LineFeedEndOfData "line-feed-end-of-data";
+    /// Switch: an authzid with an empty authcid is taken for both, for old PHP programs (PLAIN-08,
+    /// LC-10).
+    AuthzidWithoutAuthcid "authzid-without-authcid";
     /// Switch: MAIL and RCPT parameters after HELO (SMTP-05).
     ParametersAfterHelo "parameters-after-helo";
     /// `AUTH=<user@example.com>` without xtext, from curl (MPAR-03, LC-23).
@@ -85,8 +88,8 @@ impl QuirkSet {
     /// What ports 587 and 465 tolerate.
     pub const SUBMISSION: Self = Self::NONE.with(Quirk::BareLineFeed);
 
-    /// What a legacy listener tolerates besides. [`Quirk::LineFeedEndOfData`] and
-    /// [`Quirk::AuthEqualsLine`] are switched on one by one.
+    /// What a legacy listener tolerates besides. [`Quirk::LineFeedEndOfData`],
+    /// [`Quirk::AuthEqualsLine`] and [`Quirk::AuthzidWithoutAuthcid`] are switched on one by one.
     pub const LEGACY: Self = Self::SUBMISSION
         .with(Quirk::AuthAfterHelo)
         .with(Quirk::EmptyHeloName)

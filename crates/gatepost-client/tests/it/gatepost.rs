@@ -150,6 +150,7 @@ impl Connection {
                 nonce: "3rfcNHYJY1ZVvWVs7j".to_owned(),
                 channel_bindings: gatepost_sasl::ChannelBindings::default(),
                 plus_offered: false,
+                ..ServerParams::default()
             }),
             Request::Sasl(question) => Answer::Sasl(verdict(question)),
             Request::Mail { reverse_path, .. } => {

@@ -48,7 +48,8 @@ impl ServerSession {
     }
 
     /// The program has opened its ticket.
-    pub(super) fn begin(&mut self, opening: &Opening, params: ServerParams) {
+    pub(super) fn begin(&mut self, opening: &Opening, mut params: ServerParams) {
+        params.authzid_without_authcid = self.profile.quirks.contains(Quirk::AuthzidWithoutAuthcid);
         let Opening {
             mechanism,
             response_length,

@@ -75,6 +75,7 @@ impl Exchange {
             nonce: nonce()?,
             channel_bindings: peer.channel.bindings.clone(),
             plus_offered: authenticator.offers_bound(&peer.channel),
+            ..ServerParams::default()
         };
         let ticket = Some(authenticator.guard().open(peer.address));
         Ok((

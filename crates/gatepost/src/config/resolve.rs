@@ -282,14 +282,18 @@ impl Resolver<'_> {
         })
     }
 
-    /// EOL-05: an end of data that other servers do not see is for devices on named networks only.
+    /// EOL-05, PLAIN-08: an end of data that other servers do not see, and a name in the wrong place, are for devices on named networks
+    /// only.
     fn tolerate(&mut self, table: &Table<'_>, profile: ListenerProfile) -> Vec<Quirk> {
         let tolerated = table.list("tolerate", self.faults, tolerable);
         for quirk in &tolerated {
-            if quirk.value == Quirk::LineFeedEndOfData && profile != ListenerProfile::Legacy {
+            if quirk.value != Quirk::AuthEqualsLine && profile != ListenerProfile::Legacy {
                 self.fault(
                     &quirk.span,
-                    "listener.tolerate: \"line-feed-end-of-data\" is for legacy listeners",
+                    format!(
+                        "listener.tolerate: \"{}\" is for legacy listeners",
+                        quirk.value
+                    ),
                     "give the device a listener with profile = \"legacy\" and its networks",
                 );
             }
@@ -521,8 +525,12 @@ fn is_host_name(name: &str) -> bool {
 
 /// What a listener can be told to tolerate.
 fn tolerable(label: &str) -> Result<Quirk, String> {
-    [Quirk::AuthEqualsLine, Quirk::LineFeedEndOfData]
-        .into_iter()
-        .find(|quirk| quirk.label() == label)
-        .ok_or_else(|| format!("{label:?} is not known"))
+    [
+        Quirk::AuthEqualsLine,
+        Quirk::LineFeedEndOfData,
+        Quirk::AuthzidWithoutAuthcid,
+    ]
+    .into_iter()
+    .find(|quirk| quirk.label() == label)
+    .ok_or_else(|| format!("{label:?} is not known"))
 }

@@ -56,14 +56,19 @@ fn with(from: &str, to: &str) -> String {
 
 #[test]
 fn a_legacy_listener_tolerates_what_it_is_told() {
-    let told = "profile = \"legacy\"\ntolerate = [\"auth-equals-line\", \"line-feed-end-of-data\"]";
+    let told = "profile = \"legacy\"\ntolerate = [\"auth-equals-line\", \"line-feed-end-of-data\", \"authzid-without-authcid\"]";
     let config = load(&with("profile = \"legacy\"", told)).unwrap();
     let tolerated: Vec<_> = config.listeners[2]
         .tolerate
         .iter()
         .map(|it| it.label())
         .collect();
-    assert_eq!(tolerated, ["auth-equals-line", "line-feed-end-of-data"]);
+    let labels = [
+        "auth-equals-line",
+        "line-feed-end-of-data",
+        "authzid-without-authcid",
+    ];
+    assert_eq!(tolerated, labels);
     assert!(config.listeners[0].tolerate.is_empty());
 }
 
@@ -139,7 +144,8 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("192.168.7.0/24", "office", "listener.networks: not an IP address", "a list of networks"),
     ("profile = \"legacy\"", "profile = \"legacy\"\nrequire_auth = false", "gatepost.toml:17:16: listener.require_auth: false is not possible", "leave the option out"),
     ("tls = \"starttls\"", "tolerate = [\"line-feed-end-of-data\"]", "gatepost.toml:6:13: listener.tolerate: \"line-feed-end-of-data\" is for legacy listeners", "profile = \"legacy\""),
-    ("tls = \"starttls\"", "tolerate = [\"bare-lf\"]", "listener.tolerate: \"bare-lf\" is not known", "a list of \"auth-equals-line\", \"line-feed-end-of-data\""),
+    ("tls = \"starttls\"", "tolerate = [\"authzid-without-authcid\"]", "gatepost.toml:6:13: listener.tolerate: \"authzid-without-authcid\" is for legacy listeners", "profile = \"legacy\""),
+    ("tls = \"starttls\"", "tolerate = [\"bare-lf\"]", "listener.tolerate: \"bare-lf\" is not known", "a list of \"auth-equals-line\", \"line-feed-end-of-data\", \"authzid-without-authcid\""),
     ("tls = \"starttls\"", "proxy_tls_trust = true", "listener.proxy_tls_trust: this listener has no proxy", "name the proxy's network"),
     ("tls = \"implicit\"", "tls = \"implicit\"\nproxy = [\"10.0.0.5\"]\nproxy_tls_trust = true", "this listener expects TLS behind the PROXY header", "set tls = \"none\""),
     ("tls = \"starttls\"", "proxy = [\"0.0.0.0/0\"]", "listener.proxy: everyone could claim any address", "name the proxies"),

@@ -144,6 +144,7 @@ impl Row {
             nonce: self.server_nonce.to_owned(),
             channel_bindings: self.bindings.clone(),
             plus_offered: false,
+            ..ServerParams::default()
         }
     }
 
