@@ -14,12 +14,16 @@ pub enum At {
     StartTls,
     /// AUTH, and every line of the exchange.
     Auth,
+    /// The same at a server that offers LOGIN and nothing else.
+    Login,
     /// MAIL.
     Mail,
     /// RCPT.
     Rcpt,
     /// DATA.
     Data,
+    /// The end of each chunk but the first, at a server that offers CHUNKING.
+    Chunk,
     /// The final dot.
     End,
     /// QUIT.
@@ -144,6 +148,11 @@ rogues! {
         "goes down at AUTH": SayAndClose(b"421 4.3.2 going down\r\n") => Later,
         "welcomes twice": Say(b"235 2.7.0 ok\r\n250 2.0.0 ok\r\n") => Later,
     }
+    Login {
+        "asks for the name again and again": Say(b"334 VXNlcm5hbWU6\r\n") => Later,
+        "asks for the password again and again": Say(b"334 UGFzc3dvcmQ6\r\n") => Later,
+        "asks LOGIN for nothing again and again": Say(b"334 \r\n") => Later,
+    }
     Mail {
         "closes at MAIL": CLOSE => Later,
         "wants the data at MAIL": Say(b"354 go\r\n") => Later,
@@ -169,6 +178,16 @@ rogues! {
         "has no recipients": Say(b"554 5.5.1 no valid recipients\r\n") => Refused,
         "has no room": Say(b"452 4.3.1 full\r\n") => Later,
         "talks without end at DATA": Flood(b"", b"354-x\r\n") => Later,
+    }
+    Chunk {
+        "refuses the message midway": Say(b"552 5.3.4 too much\r\n") => Refused,
+        "has no room midway": Say(b"452 4.3.1 full\r\n") => Later,
+        "has forgotten the recipients midway": Say(b"503 5.5.1 MAIL first\r\n") => Refused,
+        "wants the data midway": Say(b"354 go\r\n") => Later,
+        "goes down midway": SayAndClose(b"421 4.3.2 going down\r\n") => Later,
+        "closes midway": CLOSE => Later,
+        "is silent midway": SILENCE => Later,
+        "talks without end midway": Flood(b"250-", b"x\r\n250-") => Later,
     }
     End {
         "closes after the final dot": CLOSE => Later,
@@ -198,6 +217,9 @@ pub struct Dialogue {
     in_data: bool,
     in_exchange: bool,
     secured: bool,
+    /// Chunks that began, and octets of the last one that are to come.
+    chunks: usize,
+    chunk_left: usize,
 }
 
 impl Dialogue {
@@ -208,6 +230,8 @@ impl Dialogue {
             in_data: false,
             in_exchange: false,
             secured: false,
+            chunks: 0,
+            chunk_left: 0,
         }
     }
 
@@ -216,21 +240,33 @@ impl Dialogue {
         self.act(At::Greeting)
     }
 
-    /// What the rogue does at a line of the client, given without its end. `None`: nothing, it is a line of a message.
+    /// What the rogue does at a line of the client, given with its end, if it has one. `None`: nothing, it is a line of a message.
     pub fn hear(&mut self, line: &[u8]) -> Option<Act> {
+        if self.chunk_left > 0 {
+            self.chunk_left = self.chunk_left.saturating_sub(line.len());
+            return (self.chunk_left == 0).then(|| self.chunk());
+        }
+        let line = line.trim_ascii_end();
         if self.in_data {
             self.in_data = line != b".";
             return (!self.in_data).then(|| self.act(At::End));
         }
-        let verb = line
-            .split(|&octet| octet == b' ')
-            .next()
-            .unwrap_or_default();
-        let at = match verb {
-            _ if self.in_exchange => At::Auth,
+        let auth = match self.rogue.at {
+            At::Login => At::Login,
+            _ => At::Auth,
+        };
+        let mut words = line.split(|&octet| octet == b' ');
+        let at = match words.next().unwrap_or_default() {
+            _ if self.in_exchange => auth,
             b"EHLO" | b"HELO" => At::Hello,
             b"STARTTLS" => At::StartTls,
-            b"AUTH" => At::Auth,
+            b"AUTH" => auth,
+            b"BDAT" => {
+                let length = words.next().and_then(|word| str::from_utf8(word).ok());
+                self.chunk_left = length.and_then(|word| word.parse().ok()).unwrap_or(0);
+                self.chunks += 1;
+                return (self.chunk_left == 0).then(|| self.chunk());
+            }
             b"MAIL" => At::Mail,
             b"RCPT" => At::Rcpt,
             b"DATA" => At::Data,
@@ -242,10 +278,18 @@ impl Dialogue {
             Say(octets) | SayAndClose(octets) => octets.starts_with(beginning),
             Flood(..) => false,
         };
-        self.in_exchange = at == At::Auth && says(b"334");
+        self.in_exchange = at == auth && says(b"334");
         self.in_data = at == At::Data && says(b"354");
         self.secured |= at == At::StartTls;
         Some(act)
+    }
+
+    /// A chunk has come to its end.
+    fn chunk(&self) -> Act {
+        match self.chunks {
+            1 => Say(b"250 2.0.0 ok\r\n"),
+            _ => self.act(At::Chunk),
+        }
     }
 
     fn act(&self, at: At) -> Act {
@@ -257,10 +301,14 @@ impl Dialogue {
             At::Hello if self.rogue.at == At::StartTls && !self.secured => {
                 Say(b"250-peer\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n")
             }
+            At::Hello if self.rogue.at == At::Login => Say(b"250-peer\r\n250 AUTH LOGIN\r\n"),
+            At::Hello if self.rogue.at == At::Chunk => {
+                Say(b"250-peer\r\n250-CHUNKING\r\n250 AUTH PLAIN\r\n")
+            }
             At::Hello => Say(b"250-peer\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n"),
             At::StartTls => Say(b"220 go\r\n"),
-            At::Auth => Say(b"235 2.7.0 ok\r\n"),
-            At::Mail | At::Rcpt | At::End => Say(b"250 2.0.0 ok\r\n"),
+            At::Auth | At::Login => Say(b"235 2.7.0 ok\r\n"),
+            At::Mail | At::Rcpt | At::Chunk | At::End => Say(b"250 2.0.0 ok\r\n"),
             At::Data => Say(b"354 go\r\n"),
             At::Quit => SayAndClose(b"221 2.0.0 bye\r\n"),
         }

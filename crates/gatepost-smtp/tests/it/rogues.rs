@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use gatepost_smtp::client::{
-    Authentication, ClientCommand, ClientFailure, ClientInput, ClientProfile, Completed, Envelope,
-    HelloName, StartTlsUse,
+    Authentication, Chunking, ClientCommand, ClientFailure, ClientInput, ClientProfile, Completed,
+    Envelope, HelloName, StartTlsUse,
 };
 use gatepost_smtp::{Address, TlsFacts};
 use gatepost_testkit::client::{ClientBench, User};
@@ -22,6 +22,10 @@ const SHOWN: [&str; 4] = [
 const PIECE: usize = 4096;
 /// What a client may have taken from a rogue that says more than it was asked for, and so what it may hold of it.
 const MEMORY: usize = 256 << 10;
+/// Lines of 1000 octets that make a content go in three chunks.
+const LONG_CONTENT: usize = 150;
+/// Lines that the longest dialogue has, and then some.
+const STEPS: usize = 2 * LONG_CONTENT + 100;
 
 /// What came of a connection.
 struct Played {
@@ -68,7 +72,7 @@ fn t_48_no_rogue_gets_the_password_in_clear() {
 
 fn play(rogue: Rogue, protected: bool) -> Played {
     let mut played = Played {
-        bench: bench(protected, rogue.at == At::StartTls),
+        bench: bench(protected, rogue.at),
         clear: Vec::new(),
         taken: 0,
     };
@@ -76,7 +80,7 @@ fn play(rogue: Rogue, protected: bool) -> Played {
     let mut dialogue = Dialogue::with(rogue);
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let mut open = played.act(dialogue.greet());
-    for _ in 0..200 {
+    for _ in 0..STEPS {
         let sent = played.bench.take_output();
         if !protected {
             played.clear.extend_from_slice(&sent);
@@ -98,7 +102,7 @@ fn play(rogue: Rogue, protected: bool) -> Played {
             played.bench.pass(Duration::from_secs(3600));
         } else {
             let line = lines.remove(0);
-            if let Some(act) = dialogue.hear(line.trim_ascii_end()) {
+            if let Some(act) = dialogue.hear(&line) {
                 open = played.act(act);
             }
         }
@@ -139,17 +143,24 @@ impl Played {
     }
 }
 
-fn bench(protected: bool, start_tls: bool) -> ClientBench {
+fn bench(protected: bool, at: At) -> ClientBench {
     let profile = ClientProfile {
-        start_tls: if start_tls {
-            StartTlsUse::Required
-        } else {
-            StartTlsUse::OnDemand
+        start_tls: match at {
+            At::StartTls => StartTlsUse::Required,
+            _ => StartTlsUse::OnDemand,
+        },
+        chunking: match at {
+            At::Chunk => Chunking::Preferred,
+            _ => Chunking::default(),
         },
         ..ClientProfile::new(HelloName::parse("client.example.com").unwrap())
     };
     let nonces = [(); Authentication::ATTEMPTS].map(|()| "fyko+d2lbbFgONRv9qkxdawL".to_owned());
-    let content = b"Subject: x\r\n\r\nx\r\n".to_vec();
+    let mut content = b"Subject: x\r\n\r\nx\r\n".to_vec();
+    if at == At::Chunk {
+        let line = format!("{}\r\n", "x".repeat(998));
+        content.extend(line.repeat(LONG_CONTENT).into_bytes());
+    }
     let address = |text| Address::parse(text).unwrap();
     let envelope = Envelope::new(
         address("a@example.com"),
