@@ -133,7 +133,10 @@ impl ServerSettings {
                 "the randomness is given",
             ),
             (self.offer.is_some(), "the offer is given"),
-            (!self.quirks.is_empty(), "quirks are switched one by one"),
+            (
+                self.quirks.iter().any(|(_, tolerated)| !tolerated),
+                "a usual quirk is not tolerated",
+            ),
             (self.open, "mail needs no identity"),
             (self.reject_bare_line_ends, "bare line ends are refused"),
             (self.directory_down, "the directory is down"),
