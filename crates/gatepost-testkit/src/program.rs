@@ -108,7 +108,8 @@ impl Program {
     fn offered(&self, tls: bool) -> Vec<&'static Mechanism> {
         let fits = |mechanism: &&Mechanism| {
             let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
-            self.legacy || (tls || !mechanism.exposes_password) && !weak
+            mechanism.proves_password()
+                && (self.legacy || (tls || !mechanism.exposes_password) && !weak)
         };
         if let Some(offer) = &self.offer {
             return offer.clone();

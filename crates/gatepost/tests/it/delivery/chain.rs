@@ -68,11 +68,16 @@ async fn captured(queue: &Queue) -> Vec<EntryView> {
 #[tokio::test]
 async fn by_every_mechanism_over_every_channel() {
     let next = Server::start().await;
+    let legacy: Vec<_> = mechanism::ALL
+        .iter()
+        .copied()
+        .filter(|one| one.proves_password())
+        .collect();
     let protected = [&SCRAM_SHA_512, &SCRAM_SHA_256, &SCRAM_SHA_1, &PLAIN, &LOGIN];
     let channels = [
         (next.smtp, RouteTls::StartTls, &protected[..]),
         (next.smtps, RouteTls::Implicit, &protected[..]),
-        (next.legacy, RouteTls::None, mechanism::ALL),
+        (next.legacy, RouteTls::None, &legacy[..]),
     ];
     let rows = channels
         .iter()
