@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# server.sh - what all server peers do alike: the commands build, up and shell. Sourced by each peer, which then calls `serve "$@"`.
+# server.sh - what all server peers do alike: the commands build, up, client and shell. Sourced by each peer, which then calls `serve "$@"`.
 # `debian` is no server: it takes build and shell from here, and has a `run` of its own.
 #
 # The peer says beforehand:
@@ -19,12 +19,14 @@ serve() {
     case $verb in
         build) build ;;
         up) up "$@" ;;
+        client) client "$@" ;;
         shell) shell ;;
         # The rest is called by this program itself, inside a namespace.
         fill) fill "$1" ;;
         run) run "$@" ;;
+        do) do_in "$@" ;;
         look) look "$1" ;;
-        *) usage "'$verb' is not build, up or shell" ;;
+        *) usage "'$verb' is not build, up, client or shell" ;;
     esac
 }
 
@@ -106,6 +108,20 @@ run() {
     install -m 755 "$peers/$name.d/"{start,capture} "$instance/usr/local/bin/"
     install -m 644 "$peers/start.sh" "$instance/usr/local/lib/start.sh"
     exec chroot "$instance" /usr/local/bin/start "$@"
+}
+
+# A command in a throw-away copy of the root, with its directory as /peer.
+client() {
+    [ $# -ge 2 ] || usage "client needs a directory and a command"
+    require_current_root
+    lock_root "$name" shared
+    in_namespace "$0" do "$@"
+}
+
+do_in() {
+    mount_instance "$name" "$1"
+    shift
+    exec chroot "$instance" "$@"
 }
 
 shell() {
