@@ -10,15 +10,33 @@ use super::server_peer::{PASSWORD, Program, ServerPeer, USER};
 use crate::peer_table::passed;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn send_submits_by_every_mechanism_over_every_channel() {
-    for program in [
-        Program::PostfixDovecot,
-        Program::Exim,
-        Program::OpenSmtpd,
-        Program::Aiosmtpd,
-    ] {
-        send_by_every_mechanism(program).await;
-    }
+async fn send_submits_to_postfix_by_every_mechanism_over_every_channel() {
+    send_by_every_mechanism(Program::PostfixDovecot).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn send_submits_to_postfix_with_cyrus_by_every_mechanism_over_every_channel() {
+    send_by_every_mechanism(Program::PostfixCyrus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn send_submits_to_sendmail_by_every_mechanism_over_every_channel() {
+    send_by_every_mechanism(Program::Sendmail).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn send_submits_to_exim_by_every_mechanism_over_every_channel() {
+    send_by_every_mechanism(Program::Exim).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn send_submits_to_opensmtpd_by_every_mechanism_over_every_channel() {
+    send_by_every_mechanism(Program::OpenSmtpd).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn send_submits_to_aiosmtpd_by_every_mechanism_over_every_channel() {
+    send_by_every_mechanism(Program::Aiosmtpd).await;
 }
 
 async fn send_by_every_mechanism(program: Program) {

@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) enum Program {
     /// Postfix with Dovecot SASL.
     PostfixDovecot,
+    /// Postfix with Cyrus SASL.
+    PostfixCyrus,
+    /// sendmail with Cyrus SASL.
+    Sendmail,
     Exim,
     OpenSmtpd,
     Aiosmtpd,
@@ -32,6 +36,8 @@ impl Program {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::PostfixDovecot => "Postfix with Dovecot",
+            Self::PostfixCyrus => "Postfix with Cyrus SASL 2.1.28",
+            Self::Sendmail => "sendmail with Cyrus SASL 2.1.28",
             Self::Exim => "Exim",
             Self::OpenSmtpd => "OpenSMTPD",
             Self::Aiosmtpd => "aiosmtpd",
@@ -41,6 +47,8 @@ impl Program {
     fn file(self) -> &'static str {
         match self {
             Self::PostfixDovecot => "postfix-dovecot",
+            Self::PostfixCyrus => "postfix-cyrus",
+            Self::Sendmail => "sendmail",
             Self::Exim => "exim",
             Self::OpenSmtpd => "opensmtpd",
             Self::Aiosmtpd => "aiosmtpd",
@@ -51,6 +59,14 @@ impl Program {
     pub(super) fn mechanisms(self) -> &'static [&'static str] {
         match self {
             Self::PostfixDovecot => &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
+            Self::PostfixCyrus | Self::Sendmail => &[
+                "PLAIN",
+                "LOGIN",
+                "CRAM-MD5",
+                "SCRAM-SHA-1",
+                "SCRAM-SHA-256",
+                "SCRAM-SHA-512",
+            ],
             Self::Exim => &["PLAIN", "LOGIN", "CRAM-MD5"],
             Self::OpenSmtpd | Self::Aiosmtpd => &["PLAIN", "LOGIN"],
         }
@@ -60,6 +76,7 @@ impl Program {
     pub(super) fn strongest(self) -> &'static str {
         match self {
             Self::PostfixDovecot => "SCRAM-SHA-256",
+            Self::PostfixCyrus | Self::Sendmail => "SCRAM-SHA-512",
             Self::Exim | Self::OpenSmtpd | Self::Aiosmtpd => "PLAIN",
         }
     }
@@ -71,7 +88,7 @@ impl Program {
 
     /// Whether it tells by which mechanism a message came.
     pub(super) fn tells_mechanism(self) -> bool {
-        matches!(self, Self::PostfixDovecot | Self::Exim)
+        !matches!(self, Self::OpenSmtpd | Self::Aiosmtpd)
     }
 }
 
@@ -181,6 +198,13 @@ impl ServerPeer {
         }
         found
     }
+}
+
+/// A command that runs in a throw-away copy of the peer's root, with the directory there as `/peer`; program and arguments are to be added.
+pub(super) fn in_root(program: Program, directory: &Path) -> Command {
+    let mut command = Command::new(repository().join("peers").join(program.file()));
+    command.arg("client").arg(directory).kill_on_drop(true);
+    command
 }
 
 fn repository() -> PathBuf {

@@ -109,6 +109,16 @@ async fn postfix_gets_mail_by_every_mechanism_over_every_channel() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postfix_with_cyrus_gets_mail_by_every_mechanism_over_every_channel() {
+    deliver_by_every_mechanism(Program::PostfixCyrus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sendmail_gets_mail_by_every_mechanism_over_every_channel() {
+    deliver_by_every_mechanism(Program::Sendmail).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exim_gets_mail_by_every_mechanism_over_every_channel() {
     deliver_by_every_mechanism(Program::Exim).await;
 }
@@ -157,28 +167,50 @@ async fn deliver_by_every_mechanism(program: Program) {
     }
 }
 
-// A smarthost that knows its clients by their address: nothing to authenticate with, and the AUTH= parameter is not sent either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mail_is_delivered_where_there_is_no_auth() {
-    for program in [
-        Program::PostfixDovecot,
-        Program::Exim,
-        Program::OpenSmtpd,
-        Program::Aiosmtpd,
-    ] {
-        let peer = ServerPeer::start_open(program).await;
-        let routes =
-            CHANNELS.map(|(tls, word, _)| route_with(&peer, &format!("{word}.test"), tls, None));
-        let server = server_with(routes.to_vec()).await;
-        let sample = small();
-        for (_, word, _) in CHANNELS {
-            submit(&server, &format!("you@{word}.test"), &sample.octets).await;
-        }
-        for (_, word, name) in CHANNELS {
-            let stored = peer.message_to(&format!("you@{word}.test")).await;
-            corpus::check(&sample, &stored.content, LineEnd::Exact);
-            passed(program.name(), "no AUTH", name, "from Gatepost (delivery)");
-        }
+async fn postfix_gets_mail_where_there_is_no_auth() {
+    deliver_without_auth(Program::PostfixDovecot).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postfix_with_cyrus_gets_mail_where_there_is_no_auth() {
+    deliver_without_auth(Program::PostfixCyrus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sendmail_gets_mail_where_there_is_no_auth() {
+    deliver_without_auth(Program::Sendmail).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exim_gets_mail_where_there_is_no_auth() {
+    deliver_without_auth(Program::Exim).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opensmtpd_gets_mail_where_there_is_no_auth() {
+    deliver_without_auth(Program::OpenSmtpd).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aiosmtpd_gets_mail_where_there_is_no_auth() {
+    deliver_without_auth(Program::Aiosmtpd).await;
+}
+
+// A smarthost that knows its clients by their address: nothing to authenticate with, and the AUTH= parameter is not sent either.
+async fn deliver_without_auth(program: Program) {
+    let peer = ServerPeer::start_open(program).await;
+    let routes =
+        CHANNELS.map(|(tls, word, _)| route_with(&peer, &format!("{word}.test"), tls, None));
+    let server = server_with(routes.to_vec()).await;
+    let sample = small();
+    for (_, word, _) in CHANNELS {
+        submit(&server, &format!("you@{word}.test"), &sample.octets).await;
+    }
+    for (_, word, name) in CHANNELS {
+        let stored = peer.message_to(&format!("you@{word}.test")).await;
+        corpus::check(&sample, &stored.content, LineEnd::Exact);
+        passed(program.name(), "no AUTH", name, "from Gatepost (delivery)");
     }
 }
 
@@ -191,6 +223,11 @@ async fn postfix_gets_mail_of_every_shape_as_it_was() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exim_gets_mail_of_every_shape_as_it_was() {
     deliver_every_shape(Program::Exim).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sendmail_gets_mail_of_every_shape_as_it_was() {
+    deliver_every_shape(Program::Sendmail).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
