@@ -16,7 +16,7 @@ async fn probe(program: Program, name: &str) {
     .await;
 }
 
-/// The known fault of this pair: an unknown mechanism is answered like a wrong password (535), so that a client gives up instead of trying
+/// The known fault of Postfix, whatever its SASL: an unknown mechanism is answered like a wrong password (535), so that a client gives up instead of trying
 /// another mechanism.
 #[tokio::test]
 async fn postfix_with_dovecot() {
@@ -31,4 +31,19 @@ async fn opensmtpd() {
 #[tokio::test]
 async fn aiosmtpd() {
     probe(Program::Aiosmtpd, "aiosmtpd").await;
+}
+
+#[tokio::test]
+async fn postfix_with_cyrus() {
+    probe(Program::PostfixCyrus, "postfix-cyrus").await;
+}
+
+#[tokio::test]
+async fn sendmail() {
+    probe(Program::Sendmail, "sendmail").await;
+}
+
+#[tokio::test]
+async fn exim() {
+    probe(Program::Exim, "exim").await;
 }
