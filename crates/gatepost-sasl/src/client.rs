@@ -9,8 +9,7 @@
 use std::fmt;
 
 use crate::channel_binding::ChannelBindings;
-use crate::layer::SecurityLayer;
-use crate::mechanism::Mechanism;
+use crate::layer::{LayerPolicy, SecurityLayer};
 use crate::scram::derive::Derivation;
 use crate::secret::Secret;
 use crate::verifier::{MAX_SCRAM_ITERATIONS, MIN_SCRAM_ITERATIONS};
@@ -37,10 +36,13 @@ pub struct ClientParams {
     pub min_iterations: u32,
     /// Most SCRAM iterations to accept: the server chooses them, we pay (RFC 5802 §9).
     pub max_iterations: u32,
+    /// Which security layers to agree on: none inside TLS (LAYER-08).
+    pub layers: LayerPolicy,
 }
 
 impl ClientParams {
-    /// An exchange for `authcid` acting as himself, without channel binding, with the default bounds on iterations.
+    /// An exchange for `authcid` acting as himself, without channel binding and security layer, with the default bounds on
+    /// iterations.
     pub fn new(
         authcid: impl Into<String>,
         host: impl Into<String>,
@@ -56,6 +58,7 @@ impl ClientParams {
             initial_response: false,
             min_iterations: MIN_SCRAM_ITERATIONS,
             max_iterations: MAX_SCRAM_ITERATIONS,
+            layers: LayerPolicy::NEVER,
         }
     }
 }
@@ -116,17 +119,10 @@ pub enum ClientQuestion {
     Token,
     /// A slow key derivation. Answer: [`ClientAnswer::Derived`].
     Derive(Derivation),
-    /// The server's message: what do I say next? Answer: [`ClientAnswer::PassThrough`].
-    PassThrough {
-        /// The mechanism that our own side speaks.
-        mechanism: &'static Mechanism,
-        /// The server's message; `None` = we speak first.
-        message: Option<Vec<u8>>,
-    },
 }
 
 /// The answer to a [`ClientQuestion`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum ClientAnswer {
     /// To `Password`: the octets as the user gave them, not prepared.
     Password(Secret),
@@ -134,35 +130,8 @@ pub enum ClientAnswer {
     Token(Secret),
     /// To `Derive`: what [`Derivation`] yields.
     Derived(Secret),
-    /// To `PassThrough`.
-    PassThrough(ClientPassThroughStep),
     /// It cannot be had (cancelled, out of time).
     Unavailable,
-}
-
-/// What our own side, which speaks the mechanism itself, wants to happen.
-pub enum ClientPassThroughStep {
-    /// Send this response and come back with the challenge.
-    Respond(Vec<u8>),
-    /// Send this response; after it the server may report success.
-    Last {
-        /// The response.
-        response: Vec<u8>,
-        /// The security layer agreed on.
-        layer: Option<Box<dyn SecurityLayer>>,
-    },
-    /// Cancel.
-    Abort(ClientFault),
-}
-
-impl fmt::Debug for ClientPassThroughStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Respond(octets) => write!(f, "Respond({} octets)", octets.len()),
-            Self::Last { response, .. } => write!(f, "Last({} octets)", response.len()),
-            Self::Abort(fault) => f.debug_tuple("Abort").field(fault).finish(),
-        }
-    }
 }
 
 /// A client exchange that succeeded.
@@ -191,11 +160,10 @@ pub enum ClientFault {
     PasswordUnusable,
     /// The question was not answered: the password or the derived key is not to be had.
     Unavailable,
-    /// Our own side, which speaks the mechanism itself, cannot go on: no ticket, or the server's message is not valid. The
-    /// text says which.
-    Context(String),
     /// The mechanism binds the channel and this connection offers nothing to bind to.
     BindingUnavailable,
+    /// The server offers no protection of the connection that we may agree to.
+    LayerUnavailable,
     /// The server's message is not one of this mechanism; the text says which part.
     Malformed(&'static str),
     /// The server says something after the exchange was over.
@@ -221,8 +189,10 @@ impl fmt::Display for ClientFault {
                 f.write_str("the password cannot be used with this mechanism")
             }
             Self::Unavailable => f.write_str("the secret is not available"),
-            Self::Context(why) => write!(f, "the security context cannot be established: {why}"),
             Self::BindingUnavailable => f.write_str("the connection offers no channel binding"),
+            Self::LayerUnavailable => {
+                f.write_str("the server offers no security layer that may be agreed to")
+            }
             Self::Malformed(what) => write!(f, "the server's message is malformed: {what}"),
             Self::UnexpectedChallenge => {
                 f.write_str("the server goes on after the exchange was over")
@@ -320,8 +290,8 @@ mod tests {
             ClientFault::NonceUnusable,
             ClientFault::PasswordUnusable,
             ClientFault::Unavailable,
-            ClientFault::Context("no ticket".to_owned()),
             ClientFault::BindingUnavailable,
+            ClientFault::LayerUnavailable,
             ClientFault::Malformed("nonce"),
             ClientFault::UnexpectedChallenge,
             ClientFault::NonceMismatch,

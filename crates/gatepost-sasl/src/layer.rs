@@ -19,6 +19,60 @@ pub trait SecurityLayer: Send {
     fn describe(&self) -> &str;
 }
 
+/// How much a layer protects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LayerStrength {
+    /// Nothing: there is no layer.
+    #[default]
+    None,
+    /// Nobody can change, drop or reorder what is sent.
+    Integrity,
+    /// And nobody can read it.
+    Confidentiality,
+}
+
+impl LayerStrength {
+    /// All of them, weakest first.
+    pub const ALL: [Self; 3] = [Self::None, Self::Integrity, Self::Confidentiality];
+}
+
+/// What one side may agree on. By default no layer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LayerPolicy {
+    /// The least to accept.
+    pub least: LayerStrength,
+    /// The most to offer.
+    pub most: LayerStrength,
+    /// Also ciphers that can be searched through: DES, and RC4 with 40 or 56 bits.
+    pub weak_ciphers: bool,
+}
+
+impl LayerPolicy {
+    /// No layer: the channel is protected otherwise.
+    pub const NEVER: Self = Self::exactly(LayerStrength::None);
+
+    /// Whatever the other side can, without ciphers that can be searched through.
+    pub const ANY: Self = Self {
+        least: LayerStrength::None,
+        most: LayerStrength::Confidentiality,
+        weak_ciphers: false,
+    };
+
+    /// This strength and no other.
+    pub const fn exactly(strength: LayerStrength) -> Self {
+        Self {
+            least: strength,
+            most: strength,
+            weak_ciphers: false,
+        }
+    }
+
+    /// Whether a layer of this strength may be agreed on.
+    pub fn allows(self, strength: LayerStrength) -> bool {
+        (self.least..=self.most).contains(&strength)
+    }
+}
+
 /// Why a layer can no longer be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerFault {

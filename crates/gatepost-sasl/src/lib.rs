@@ -15,11 +15,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`mechanism`] | the mechanisms: EXTERNAL, SCRAM-SHA-512, -256 and -1, PLAIN, LOGIN, CRAM-MD5, ANONYMOUS |
+//! | [`mechanism`] | the mechanisms: SCRAM-SHA-512, -256 and -1, PLAIN, LOGIN, DIGEST-MD5, CRAM-MD5 |
 //! | [`verifier`] | what a server stores, and fakes for names it does not know |
 //! | [`prep`] | which spellings of names and passwords are the same |
 //! | [`delegated`] | mechanisms that a directory speaks itself |
-//! | [`gssapi`] | RFC 4752 around a Kerberos library's contexts |
 //!
 //! # A server exchange and a client exchange talk to each other
 //!
@@ -50,7 +49,7 @@
 //! let user = |question: ClientQuestion| match question {
 //!     ClientQuestion::Password => ClientAnswer::Password(Secret::new("pencil")),
 //!     ClientQuestion::Derive(derivation) => ClientAnswer::Derived(derivation.run()),
-//!     _ => ClientAnswer::Unavailable,
+//!     ClientQuestion::Token => ClientAnswer::Unavailable,
 //! };
 //!
 //! let mut client = (SCRAM_SHA_256.client)(ClientParams::new("user", "mail.example.com", "rOprNGfwEbeRWgbNEkqO"));
@@ -108,16 +107,14 @@
 )]
 
 pub mod delegated;
-pub mod gssapi;
 pub mod mechanism;
 pub mod prep;
 pub mod verifier;
 
-mod anonymous;
 mod channel_binding;
 mod client;
 mod cram_md5;
-mod external;
+mod digest_md5;
 mod hash;
 mod hmac_md5;
 mod identity;
@@ -133,12 +130,12 @@ mod step;
 
 pub use channel_binding::ChannelBindings;
 pub use client::{
-    AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientParams,
-    ClientPassThroughStep, ClientQuestion, ClientStep, ClientSuccess,
+    AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientParams, ClientQuestion,
+    ClientStep, ClientSuccess,
 };
 pub use hash::Hash;
 pub use identity::{Authcid, Authzid, Grant, Identity, MAX_NAME_OCTETS, NameFault};
-pub use layer::{LayerFault, SecurityLayer};
+pub use layer::{LayerFault, LayerPolicy, LayerStrength, SecurityLayer};
 pub use mechanism::{InitialResponse, Mechanism, Needs, VerifierKind};
 pub use scram::derive::{Derivation, DerivationWork, Progress};
 pub use secret::Secret;
@@ -147,4 +144,4 @@ pub use step::{
     Answer, Authenticated, AwaitAnswer, AwaitResponse, Outcome, PassThroughStep, Question, Refusal,
     ServerStep, Verdict,
 };
-pub use verifier::{HmacMd5Contexts, ScramVerifier, Verifier};
+pub use verifier::{DigestMd5Hashes, HmacMd5Contexts, ScramVerifier, Verifier};

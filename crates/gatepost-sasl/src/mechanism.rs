@@ -12,24 +12,21 @@ use crate::hash::Hash;
 use crate::server::ServerParams;
 use crate::step::ServerStep;
 
-pub use crate::anonymous::ANONYMOUS;
 pub use crate::cram_md5::CRAM_MD5;
-pub use crate::external::EXTERNAL;
-pub use crate::gssapi::GSSAPI;
+pub use crate::digest_md5::DIGEST_MD5;
 pub use crate::login::LOGIN;
 pub use crate::plain::PLAIN;
 pub use crate::scram::{SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512};
 
 /// Every mechanism of this crate, in the order to prefer them over verified TLS.
 pub static ALL: &[&Mechanism] = &[
-    &EXTERNAL,
     &SCRAM_SHA_512,
     &SCRAM_SHA_256,
     &SCRAM_SHA_1,
     &PLAIN,
     &LOGIN,
+    &DIGEST_MD5,
     &CRAM_MD5,
-    &ANONYMOUS,
 ];
 
 /// The mechanism of that name, in any case (RFC 4954 §8).
@@ -70,13 +67,6 @@ pub struct Mechanism {
     pub client: fn(ClientParams) -> ClientStep,
 }
 
-impl Mechanism {
-    /// The client proves that it knows a password, in whatever way.
-    pub fn proves_password(&self) -> bool {
-        matches!(self.needs, Needs::Password | Needs::Verifier(_))
-    }
-}
-
 impl fmt::Debug for Mechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
@@ -106,6 +96,8 @@ pub enum InitialResponse {
     EqualsMeansAbsent,
     /// The server speaks first: data is an error (RFC 4954 §4).
     Refused,
+    /// The server speaks first, and data takes up an earlier exchange (DIGEST-MD5, RFC 2831 §2.2).
+    Resumes,
 }
 
 /// What a directory must be able to answer for a mechanism to be offered.
@@ -121,8 +113,6 @@ pub enum Needs {
     Certificate,
     /// [`Question::PassThrough`](crate::Question::PassThrough).
     PassThrough,
-    /// Nothing about the client: whether guests are let in ([`Question::Anonymous`](crate::Question::Anonymous)).
-    Nothing,
 }
 
 /// Kinds of stored verifiers.
@@ -132,6 +122,8 @@ pub enum VerifierKind {
     Scram(Hash),
     /// The two HMAC-MD5 contexts (RFC 2195 §3).
     CramMd5,
+    /// `H(user:realm:password)` for each realm (RFC 2831 §2.1.2.1).
+    DigestMd5,
 }
 
 #[cfg(test)]
@@ -144,11 +136,10 @@ mod tests {
         assert_eq!(by_name("pLaIn"), Some(&PLAIN));
         assert_eq!(by_name("login"), Some(&LOGIN));
         assert_eq!(by_name("cram-MD5"), Some(&CRAM_MD5));
+        assert_eq!(by_name("Digest-md5"), Some(&DIGEST_MD5));
         assert_eq!(by_name("Scram-Sha-256"), Some(&SCRAM_SHA_256));
         assert_eq!(by_name("scram-sha-1"), Some(&SCRAM_SHA_1));
         assert_eq!(by_name("scram-sha-512"), Some(&SCRAM_SHA_512));
-        assert_eq!(by_name("external"), Some(&EXTERNAL));
-        assert_eq!(by_name("Anonymous"), Some(&ANONYMOUS));
         assert_eq!(by_name("SCRAM-SHA-256-PLUS"), None);
         assert_eq!(by_name("FOOBAR"), None);
         assert_eq!(by_name(""), None);

@@ -70,7 +70,10 @@ impl Pairing<'_> {
         let mut client = self.settle_client((self.mechanism.client)(self.client.clone()));
         let first_response = match client {
             ClientStep::Respond(message, state)
-                if self.mechanism.initial_response != InitialResponse::Refused =>
+                if !matches!(
+                    self.mechanism.initial_response,
+                    InitialResponse::Refused | InitialResponse::Resumes
+                ) =>
             {
                 client = ClientStep::Wait(state);
                 Some(send(message.expose().to_vec()))
@@ -145,7 +148,7 @@ pub(crate) fn knows(password: &str) -> impl Fn(ClientQuestion) -> ClientAnswer {
     move |question| match question {
         ClientQuestion::Password => ClientAnswer::Password(password.clone()),
         ClientQuestion::Derive(derivation) => ClientAnswer::Derived(derivation.run()),
-        ClientQuestion::Token | ClientQuestion::PassThrough { .. } => ClientAnswer::Unavailable,
+        ClientQuestion::Token => ClientAnswer::Unavailable,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::channel_binding::ChannelBindings;
 use crate::identity::Authcid;
+use crate::layer::LayerPolicy;
 use crate::mechanism::Mechanism;
 use crate::step::{Answer, AwaitAnswer, Outcome, Refusal, ServerStep};
 
@@ -23,22 +24,10 @@ pub struct ServerParams {
     /// Old clients write their name as the authzid and leave the authcid empty, which RFC 4616 §2 forbids. With this set,
     /// such a message is read as if the name stood in the place of the authcid; without, it is refused.
     pub authzid_without_authcid: bool,
-}
-
-/// Waits for a directory that knows what the mechanism does not: who it is.
-pub(crate) struct AwaitGrant {
-    pub(crate) mechanism: &'static Mechanism,
-}
-
-impl AwaitAnswer for AwaitGrant {
-    fn answer(self: Box<Self>, answer: Answer) -> ServerStep {
-        match answer {
-            Answer::Verdict(verdict) => {
-                ServerStep::Done(Outcome::named_by_grant(self.mechanism, verdict))
-            }
-            _ => ServerStep::refused(Refusal::Unavailable),
-        }
-    }
+    /// The realms whose users the directory knows, in the order to offer them (RFC 2831 §2.1.1).
+    pub realms: Vec<String>,
+    /// Which security layers may be agreed on: none inside TLS, unless it is asked for (LAYER-07).
+    pub layers: LayerPolicy,
 }
 
 /// Waits for the directory to judge a password.

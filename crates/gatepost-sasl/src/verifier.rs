@@ -8,6 +8,7 @@ use crate::hash::Hash;
 use crate::mechanism::VerifierKind;
 use crate::secret::Secret;
 
+pub use crate::digest_md5::DigestMd5Hashes;
 pub use crate::hmac_md5::HmacMd5Contexts;
 pub use crate::scram::verifier::{
     DEFAULT_SCRAM_ITERATIONS, MAX_SCRAM_ITERATIONS, MIN_SCRAM_ITERATIONS, ScramVerifier,
@@ -21,6 +22,8 @@ pub enum Verifier {
     Scram(ScramVerifier),
     /// For CRAM-MD5.
     CramMd5(HmacMd5Contexts),
+    /// For DIGEST-MD5.
+    DigestMd5(DigestMd5Hashes),
 }
 
 impl Verifier {
@@ -29,6 +32,7 @@ impl Verifier {
         match self {
             Self::Scram(verifier) => VerifierKind::Scram(verifier.hash()),
             Self::CramMd5(_) => VerifierKind::CramMd5,
+            Self::DigestMd5(_) => VerifierKind::DigestMd5,
         }
     }
 }
@@ -58,6 +62,16 @@ pub fn fake_cram(key: &Secret, name: &str) -> HmacMd5Contexts {
     HmacMd5Contexts::of_key(&fake(Hash::Sha256, key, &["CRAM-MD5", "key", name]))
 }
 
+/// DIGEST-MD5 hashes in these realms for a name that has none; `key` and `name` as in [`fake_scram`].
+pub fn fake_digest<'a>(
+    key: &Secret,
+    name: &str,
+    realms: impl IntoIterator<Item = &'a str>,
+) -> DigestMd5Hashes {
+    let password = fake(Hash::Sha256, key, &["DIGEST-MD5", "password", name]);
+    DigestMd5Hashes::derive(name, realms, &Secret::new(password))
+}
+
 /// Keyed hash of the labels; NUL, which is in no label, keeps them apart.
 fn fake(hash: Hash, key: &Secret, labels: &[&str]) -> Vec<u8> {
     hash.hmac(key.expose(), labels.join("\0").as_bytes())
@@ -67,7 +81,7 @@ fn fake(hash: Hash, key: &Secret, labels: &[&str]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::Needs;
-    use crate::mechanism::CRAM_MD5;
+    use crate::mechanism::{CRAM_MD5, DIGEST_MD5};
     use crate::pairing::unhex;
 
     fn key() -> Secret {
@@ -124,6 +138,8 @@ mod tests {
     fn a_verifier_names_the_mechanisms_it_serves() {
         let cram = Verifier::CramMd5(fake_cram(&key(), "a"));
         assert_eq!(CRAM_MD5.needs, Needs::Verifier(cram.kind()));
+        let digest = Verifier::DigestMd5(fake_digest(&key(), "a", ["example.com"]));
+        assert_eq!(DIGEST_MD5.needs, Needs::Verifier(digest.kind()));
         let scram = Verifier::Scram(fake_scram(&key(), "a", Hash::Sha256, 10_000).unwrap());
         assert_eq!(
             crate::mechanism::SCRAM_SHA_256.needs,

@@ -55,7 +55,11 @@ impl Announcement<'_> {
 /// What a client of the `AUTH=` age can know: mechanisms that show the password, or in which the
 /// server speaks first.
 fn is_old(mechanism: &Mechanism) -> bool {
-    mechanism.exposes_password || mechanism.initial_response == InitialResponse::Refused
+    let server_first = matches!(
+        mechanism.initial_response,
+        InitialResponse::Refused | InitialResponse::Resumes
+    );
+    mechanism.exposes_password || server_first
 }
 
 fn names<'a>(mechanisms: impl Iterator<Item = &'a &'static Mechanism>) -> String {

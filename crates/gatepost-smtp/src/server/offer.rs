@@ -118,7 +118,7 @@ fn initial_response<'a>(
     match (wire, mechanism.initial_response) {
         (None, _) | (Some(b"="), InitialResponse::EqualsMeansAbsent) => Ok(None),
         (Some(_), InitialResponse::Refused) => Err(Refusal::InitialResponseRefused),
-        (Some(b"="), InitialResponse::Optional) => Ok(Some(b"")),
+        (Some(b"="), InitialResponse::Optional | InitialResponse::Resumes) => Ok(Some(b"")),
         (Some(base64), _) => Ok(Some(base64)),
     }
 }

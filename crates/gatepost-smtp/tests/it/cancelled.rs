@@ -87,7 +87,6 @@ fn kind_of(question: &Question) -> &'static str {
         Question::PassThrough { .. } => "PassThrough",
         Question::Token { .. } => "Token",
         Question::Certificate { .. } => "Certificate",
-        Question::Anonymous { .. } => "Anonymous",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gatepost_sasl::{ChannelBindings, Mechanism, Needs, VerifierKind};
+use gatepost_sasl::{ChannelBindings, LayerPolicy, Mechanism, Needs, VerifierKind};
 
 /// A connection's protection and the rules of the listener it came in by.
 #[derive(Debug, Clone, Default)]
@@ -13,14 +13,19 @@ pub struct Channel {
     pub legacy: bool,
     /// What the TLS connection can be bound by.
     pub bindings: ChannelBindings,
+    /// Which security layers may be agreed on (LAYER-07).
+    pub layers: LayerPolicy,
 }
 
 impl Channel {
     /// Whether a mechanism may be used at all here, whoever the user is: nothing that shows the password
-    /// in clear and no CRAM-MD5 outside the legacy lane, nothing that binds to a TLS that is not there.
+    /// in clear and no CRAM-MD5 or DIGEST-MD5 outside the legacy lane, nothing that binds to a TLS that is not there.
     pub fn permits(&self, mechanism: &Mechanism) -> bool {
         let in_clear = mechanism.exposes_password && !self.tls;
-        let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
+        let weak = matches!(
+            mechanism.needs,
+            Needs::Verifier(VerifierKind::CramMd5 | VerifierKind::DigestMd5)
+        );
         let bound = mechanism.binds_channel && self.bindings == ChannelBindings::default();
         (self.legacy || !(in_clear || weak)) && !bound
     }

@@ -75,6 +75,8 @@ impl Exchange {
             nonce: nonce()?,
             channel_bindings: peer.channel.bindings.clone(),
             plus_offered: authenticator.offers_bound(&peer.channel),
+            realms: Vec::new(),
+            layers: peer.channel.layers,
             ..ServerParams::default()
         };
         let ticket = Some(authenticator.guard().open(peer.address));

@@ -205,9 +205,7 @@ impl Play {
                         ClientQuestion::Derive(derivation) => {
                             ClientAnswer::Derived(derivation.run())
                         }
-                        ClientQuestion::Token | ClientQuestion::PassThrough { .. } => {
-                            ClientAnswer::Unavailable
-                        }
+                        ClientQuestion::Token => ClientAnswer::Unavailable,
                     };
                     self.session
                         .handle(ClientInput::Answer(id, answer), self.now);
