@@ -47,7 +47,6 @@ impl User {
             ClientQuestion::Password => self.password.clone().map(ClientAnswer::Password),
             ClientQuestion::Token => self.token.clone().map(ClientAnswer::Token),
             ClientQuestion::Derive(derivation) => Some(ClientAnswer::Derived(derivation.run())),
-            ClientQuestion::PassThrough { .. } => None,
         };
         answer.unwrap_or(ClientAnswer::Unavailable)
     }

@@ -6,10 +6,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gatepost_sasl::verifier::{fake_cram, fake_scram};
+use gatepost_sasl::verifier::{fake_cram, fake_digest, fake_scram};
 use gatepost_sasl::{
-    Answer, Authzid, Grant, Hash, HmacMd5Contexts, Needs, PassThroughStep, Question, Refusal,
-    ScramVerifier, Secret, Verdict, Verifier, VerifierKind, prep,
+    Answer, Authzid, DigestMd5Hashes, Grant, Hash, HmacMd5Contexts, Needs, PassThroughStep,
+    Question, Refusal, ScramVerifier, Secret, Verdict, Verifier, VerifierKind, prep,
 };
 
 use crate::toy_layer::ToyLayer;
@@ -33,8 +33,6 @@ pub struct FakeDirectory {
     pub token_error: Option<Vec<u8>>,
     /// Whose certificate the connection has.
     pub certificate_of: Option<String>,
-    /// Whom guests act for, where they are let in.
-    pub guests_are: Option<String>,
     /// It does not answer.
     pub down: bool,
     /// It gives no verifiers away and checks responses itself.
@@ -43,6 +41,8 @@ pub struct FakeDirectory {
     pub layered: bool,
     /// Salt (base64) and iterations of SCRAM verifiers.
     pub scram: Option<(String, u32)>,
+    /// Realms of DIGEST-MD5.
+    pub realms: Vec<String>,
 }
 
 impl FakeDirectory {
@@ -104,10 +104,6 @@ impl FakeDirectory {
             Question::Token { authzid, token, .. } => self.token(token, authzid.as_ref()),
             Question::Certificate { authzid, .. } => match &self.certificate_of {
                 Some(name) => Answer::Verdict(self.verdict(name, authzid.as_ref(), |_| true)),
-                None => Answer::Verdict(Verdict::Refused(Refusal::CredentialsInvalid)),
-            },
-            Question::Anonymous { .. } => match &self.guests_are {
-                Some(name) => Answer::Verdict(self.verdict(name, None, |_| true)),
                 None => Answer::Verdict(Verdict::Refused(Refusal::CredentialsInvalid)),
             },
         }
@@ -189,6 +185,15 @@ impl FakeDirectory {
             (Needs::Verifier(VerifierKind::CramMd5), None) => {
                 Some(Verifier::CramMd5(fake_cram(&key, name)))
             }
+            (Needs::Verifier(VerifierKind::DigestMd5), Some(account)) => {
+                let password = Secret::new(account.password.as_str());
+                let hashes = DigestMd5Hashes::derive(name, self.realms(), &password);
+                Some(Verifier::DigestMd5(hashes))
+            }
+            (Needs::Verifier(VerifierKind::DigestMd5), None) => {
+                let hashes = fake_digest(&key, name, self.realms());
+                Some(Verifier::DigestMd5(hashes))
+            }
             (Needs::Verifier(VerifierKind::Scram(hash)), Some(account)) => {
                 self.scram_verifier(hash, account).map(Verifier::Scram)
             }
@@ -199,6 +204,11 @@ impl FakeDirectory {
             }
             _ => None,
         }
+    }
+
+    /// And the empty one, for servers that name none.
+    fn realms(&self) -> impl Iterator<Item = &str> {
+        self.realms.iter().map(String::as_str).chain([""])
     }
 
     fn scram_verifier(&self, hash: Hash, account: &Account) -> Option<ScramVerifier> {

@@ -49,6 +49,7 @@ impl Program {
             directory: FakeDirectory {
                 accounts: settings.accounts.clone(),
                 scram: settings.scram.clone(),
+                realms: settings.realms.clone(),
                 down: settings.directory_down,
                 ..FakeDirectory::default()
             },
@@ -60,6 +61,8 @@ impl Program {
                     .nonce
                     .clone()
                     .unwrap_or_else(|| "1896.697170952".to_owned()),
+                realms: settings.realms.clone(),
+                layers: settings.layers,
                 ..ServerParams::default()
             },
             refusals: settings.refusals.clone(),
@@ -104,12 +107,13 @@ impl Program {
         }
     }
 
-    /// CAP-03: in clear nothing that shows the password, and CRAM-MD5 only for old devices. CAP-08: what shows it comes last.
+    /// CAP-03: in clear nothing that shows the password, CRAM-MD5 only for old devices, and DIGEST-MD5 only where it is
+    /// named. CAP-08: what shows it comes last.
     fn offered(&self, tls: bool) -> Vec<&'static Mechanism> {
         let fits = |mechanism: &&Mechanism| {
             let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
-            mechanism.proves_password()
-                && (self.legacy || (tls || !mechanism.exposes_password) && !weak)
+            let named = mechanism.needs == Needs::Verifier(VerifierKind::DigestMd5);
+            !named && (self.legacy || (tls || !mechanism.exposes_password) && !weak)
         };
         if let Some(offer) = &self.offer {
             return offer.clone();

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use gatepost_sasl::mechanism::ALL;
 use gatepost_sasl::{
-    Answer as SaslAnswer, Grant, HmacMd5Contexts, Needs, Question, Refusal, ScramVerifier, Secret,
-    ServerParams, Verdict, Verifier, VerifierKind,
+    Answer as SaslAnswer, DigestMd5Hashes, Grant, HmacMd5Contexts, Needs, Question, Refusal,
+    ScramVerifier, Secret, ServerParams, Verdict, Verifier, VerifierKind,
 };
 use gatepost_smtp::SessionId;
 use gatepost_smtp::server::{
@@ -224,6 +224,9 @@ fn verdict(question: Question) -> SaslAnswer {
                 Needs::Verifier(VerifierKind::Scram(hash)) => Verifier::Scram(
                     ScramVerifier::derive(hash, &password, *b"0123456789abcdef", 4096).unwrap(),
                 ),
+                Needs::Verifier(VerifierKind::DigestMd5) => {
+                    Verifier::DigestMd5(DigestMd5Hashes::derive(USER, [""], &password))
+                }
                 other => panic!("{other:?} is nothing stored"),
             };
             SaslAnswer::Verifier {

@@ -1,6 +1,6 @@
 //! The surroundings of a server under test.
 
-use gatepost_sasl::Mechanism;
+use gatepost_sasl::{LayerPolicy, Mechanism};
 use gatepost_smtp::{Quirk, Refusal};
 
 use super::settings::{mechanism, number, owned, unknown};
@@ -34,6 +34,10 @@ pub struct ServerSettings {
     pub challenge_host: Option<String>,
     /// Salt (base64) and iterations of SCRAM verifiers.
     pub scram: Option<(String, u32)>,
+    /// Realms of DIGEST-MD5.
+    pub realms: Vec<String>,
+    /// Security layers that are offered.
+    pub layers: LayerPolicy,
     /// The directory does not answer.
     pub directory_down: bool,
     /// What the program refuses, and why.
@@ -117,6 +121,8 @@ impl Default for ServerSettings {
             nonce: None,
             challenge_host: None,
             scram: None,
+            realms: Vec::new(),
+            layers: LayerPolicy::NEVER,
             directory_down: false,
             refusals: Vec::new(),
             segments_as_shown: false,
@@ -184,6 +190,8 @@ impl ServerSettings {
             ["scram", salt, iterations] => {
                 self.scram = Some(((*salt).to_owned(), number(iterations)?));
             }
+            ["realm", realm] => self.realms.push((*realm).to_owned()),
+            ["layers", "offered"] => self.layers = LayerPolicy::ANY,
             ["directory", "down"] => self.directory_down = true,
             ["refuse", request, label] => {
                 self.refusals
