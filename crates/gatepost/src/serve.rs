@@ -14,7 +14,7 @@ mod service_manager;
 
 use std::fs::DirBuilder;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::pin::pin;
@@ -42,6 +42,7 @@ use crate::control::messages::Messages;
 use crate::control::queue::QueueDesk;
 use crate::control::snapshot::Attempts;
 use crate::control::socket::ControlSocket;
+use crate::control::token_issuer::TokenIssuer;
 use crate::delivery;
 use crate::net::limits::ConnectionLimits;
 use crate::net::listener;
@@ -177,6 +178,11 @@ impl Program {
                 })??
         };
         report_recovery(&report, &telemetry.observer);
+        let issuer = http
+            .as_ref()
+            .map(|listener| issuer(&config, listener))
+            .transpose()?
+            .flatten();
         let services = services(&config, &store, &queue, &telemetry.observer)?;
         let data = config.data.clone();
         let (live, listeners) = Live::begin(config, sockets, services, telemetry.clone())?;
@@ -190,7 +196,7 @@ impl Program {
             telemetry.observer.clone(),
         );
         let pages = http
-            .map(|listener| pages(listener, &queue, &telemetry))
+            .map(|listener| pages(listener, &queue, &telemetry, issuer))
             .transpose()?;
         Ok(Self {
             control: Control::new(store.clone(), telemetry.observer.clone()).with_queue(desk),
@@ -483,7 +489,39 @@ impl Accounts for StoreAccounts {
     }
 }
 
-fn pages(listener: TcpListener, queue: &Queue, telemetry: &Telemetry) -> Result<Pages, ServeError> {
+/// The token issuer of a development server, at the address of its pages.
+fn issuer(config: &Config, pages: &TcpListener) -> Result<Option<TokenIssuer>, ServeError> {
+    let Some(settings) = &config.dev_issuer else {
+        return Ok(None);
+    };
+    let opened = pages.local_addr().and_then(|address| {
+        // Its key is a small file: no time to speak of.
+        TokenIssuer::open(&config.data, reachable(address), settings)
+    });
+    opened.map(Some).map_err(|error| {
+        ServeError::new(
+            format!("token issuer: {}: {error}", config.data.display()),
+            "remove token-key.pem there to begin with a new key",
+        )
+    })
+}
+
+/// Where to connect to: the loopback address for a server that listens everywhere.
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+fn pages(
+    listener: TcpListener,
+    queue: &Queue,
+    telemetry: &Telemetry,
+    issuer: Option<TokenIssuer>,
+) -> Result<Pages, ServeError> {
     let token = Token::draw().map_err(|error| {
         ServeError::new(
             format!("token of the web pages: {error}"),
@@ -498,6 +536,7 @@ fn pages(listener: TcpListener, queue: &Queue, telemetry: &Telemetry) -> Result<
             health: telemetry.health.clone(),
             metrics: telemetry.metrics.clone(),
             token,
+            issuer,
         },
     })
 }

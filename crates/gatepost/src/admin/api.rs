@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -76,10 +76,7 @@ pub(super) async fn delete_messages(State(site): State<Site>, headers: HeaderMap
             StatusCode::UNAUTHORIZED,
             "deleting needs the token that `gatepost dev` printed: Authorization: Bearer TOKEN",
         );
-        response.headers_mut().insert(
-            header::WWW_AUTHENTICATE,
-            axum::http::HeaderValue::from_static("Bearer realm=\"gatepost\""),
-        );
+        ask_for_token(&mut response);
         return response;
     }
     match site.messages.delete_all().await {
@@ -171,8 +168,17 @@ struct Refusal<'a> {
     error: &'a str,
 }
 
-fn refusal(status: StatusCode, error: &str) -> Response {
+/// An answer that says what to do.
+pub(super) fn refusal(status: StatusCode, error: &str) -> Response {
     (status, Json(Refusal { error })).into_response()
+}
+
+/// Marks an answer as refused for want of the token.
+pub(super) fn ask_for_token(response: &mut Response) {
+    response.headers_mut().insert(
+        header::WWW_AUTHENTICATE,
+        HeaderValue::from_static("Bearer realm=\"gatepost\""),
+    );
 }
 
 /// The answer to a path that is not part of the API.

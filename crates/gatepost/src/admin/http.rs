@@ -22,7 +22,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::fence::{self, Reach};
-use super::{Site, api, pages, raw};
+use super::tokens::Issuing;
+use super::{Site, api, pages, raw, tokens};
 
 /// Connections at the same time.
 pub const MAX_CONNECTIONS: usize = 32;
@@ -96,6 +97,10 @@ async fn turned_true(mut flag: watch::Receiver<bool>) {
 }
 
 fn router(site: Site, reach: Reach) -> Router {
+    let issuer = site.issuer.clone().map(|issuer| Issuing {
+        issuer,
+        site: site.clone(),
+    });
     Router::new()
         .route("/", get(pages::inbox))
         .route("/messages/{id}", get(pages::message))
@@ -114,6 +119,7 @@ fn router(site: Site, reach: Reach) -> Router {
         .route("/metrics", get(api::metrics))
         .fallback(pages::nothing_here)
         .with_state(site)
+        .merge(issuer.map_or_else(Router::new, tokens::router))
         .layer(from_fn_with_state(reach, fence::stand))
 }
 

@@ -9,6 +9,7 @@
 //! | `DELETE /api/messages` | forget all captured messages; needs the token |
 //! | `GET /api/messages/{id}`, `/api/messages/{id}/raw` | one message as JSON; its octets as a download |
 //! | `GET /api/attempts?limit=N` | attempts as JSON |
+//! | `/tokens`, `/oauth/…`, `/.well-known/…`, `/api/tokens` | the token issuer, where there is one: [`tokens`] |
 //! | `GET /healthz`, `/metrics` | is it up; Prometheus metrics |
 //!
 //! Everything shown comes from [`crate::control`]; nothing is known here of queue or accounts. What a message holds reaches a page as
@@ -21,10 +22,12 @@ pub mod http;
 mod pages;
 mod raw;
 pub mod token;
+mod tokens;
 
 use crate::control::health::Health;
 use crate::control::messages::Messages;
 use crate::control::snapshot::Attempts;
+use crate::control::token_issuer::TokenIssuer;
 use crate::observe::metrics::Metrics;
 use token::Token;
 
@@ -41,4 +44,6 @@ pub struct Site {
     pub metrics: Metrics,
     /// The token.
     pub token: Token,
+    /// The token issuer of a development server.
+    pub issuer: Option<TokenIssuer>,
 }

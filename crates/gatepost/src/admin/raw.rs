@@ -42,7 +42,7 @@ pub(super) async fn download(State(site): State<Site>, Path(id): Path<String>) -
 pub(super) async fn shown(State(site): State<Site>, Path(id): Path<String>) -> Response {
     let message = match site.messages.raw(&id).await {
         Ok(message) => message,
-        Err(error) => return pages::fault(error),
+        Err(error) => return pages::fault(&site, error),
     };
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     (kind, Body::new(RawBody::new(message))).into_response()

@@ -97,6 +97,7 @@ impl Resolver<'_> {
             more_tls: more_tls?,
             routes: routes.into_iter().collect::<Option<_>>()?,
             http,
+            dev_issuer: None,
         })
     }
 

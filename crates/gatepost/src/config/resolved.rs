@@ -34,6 +34,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Address of the pages, the API, `/healthz` and `/metrics`; none when absent.
     pub http: Option<SocketAddr>,
+    /// The token issuer beside the pages; only `gatepost dev` has one.
+    pub dev_issuer: Option<DevIssuer>,
     /// What is completed in submitted messages.
     pub submission: SubmissionRules,
     /// Bounds of what peers may use.
@@ -101,6 +103,15 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// PEM: the private key.
     pub key: PathBuf,
+}
+
+/// A token issuer of our own, to develop against. The server takes its tokens.
+#[derive(Debug, Clone)]
+pub struct DevIssuer {
+    /// The account that tokens are for.
+    pub account: String,
+    /// Other machines can reach the server: tokens are for those who know the token of the API.
+    pub guarded: bool,
 }
 
 /// What is kept for accounts.

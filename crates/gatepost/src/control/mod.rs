@@ -13,4 +13,5 @@ pub mod portable;
 pub mod queue;
 pub mod snapshot;
 pub mod socket;
+pub mod token_issuer;
 pub mod wire_secret;

@@ -1,7 +1,7 @@
 //! The program as a process: what it prints, how it exits, how it stops.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -68,12 +68,17 @@ impl Dev {
 
     /// The address printed behind this word.
     fn address(&self, word: &str) -> SocketAddr {
+        self.word(word).parse().unwrap()
+    }
+
+    /// What is printed behind this word.
+    fn word(&self, word: &str) -> String {
         let line = self
             .printed
             .lines()
             .find(|line| line.trim_start().starts_with(word))
             .unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        line.split_whitespace().nth(1).unwrap().to_owned()
     }
 
     /// Sends SIGTERM and waits: gives exit status, what else it printed, and its log.
@@ -186,6 +191,17 @@ async fn an_exposed_dev_server_has_a_random_password() {
     talk.expect("220 ").await;
     talk.ask("EHLO client.example", "250 ").await;
     talk.ask(AUTH_PLAIN, "535 ").await;
+    // Nor is there a token for whoever asks, which would be as good as a password.
+    let web = dev.word("web");
+    let web = web
+        .strip_prefix("http://")
+        .and_then(|it| it.strip_suffix('/'));
+    let mut pages = TcpStream::connect(web.unwrap()).unwrap();
+    let request = "GET /api/tokens HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    pages.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    pages.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
     let (_, _, log) = dev.stop(Signal::TERM);
     assert!(
         log.contains("other machines can reach this server"),

@@ -7,3 +7,4 @@ mod client;
 mod fence;
 mod shown;
 mod site;
+mod tokens;

@@ -211,6 +211,7 @@ fn config(directory: &TempDir) -> Config {
             action: RouteAction::Capture,
         }],
         http: None,
+        dev_issuer: None,
         submission: SubmissionRules::default(),
         limits: Limits::default(),
         accounts: Accounts::default(),

@@ -7,14 +7,17 @@ mod attempts;
 mod figures;
 mod inbox;
 mod message;
+mod tokens;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
 use self::figures::Moment;
+use super::tokens::{Issuing, Wanted};
 use super::{Site, api};
 use crate::control::messages::ViewError;
 
@@ -37,7 +40,7 @@ pub(super) async fn inbox(
 ) -> Response {
     let list = match site.messages.list(ROWS, from.before.as_deref()).await {
         Ok(list) => list,
-        Err(error) => return fault(error),
+        Err(error) => return fault(&site, error),
     };
     let title = match list.total {
         0 => "Inbox".to_owned(),
@@ -45,20 +48,28 @@ pub(super) async fn inbox(
     };
     let is_newest = from.before.is_none();
     let content = inbox::content(&list, is_newest, &Moment::now());
-    page(StatusCode::OK, &title, Tab::Inbox, is_newest, &content)
+    page(
+        &site,
+        StatusCode::OK,
+        &title,
+        Tab::Inbox,
+        is_newest,
+        &content,
+    )
 }
 
 /// `GET /messages/{id}`.
 pub(super) async fn message(State(site): State<Site>, Path(id): Path<String>) -> Response {
     let message = match site.messages.message(&id).await {
         Ok(message) => message,
-        Err(error) => return fault(error),
+        Err(error) => return fault(&site, error),
     };
     let title = match message.summary.subject.as_str() {
         "" => "(no subject)",
         subject => subject,
     };
     page(
+        &site,
         StatusCode::OK,
         title,
         Tab::Inbox,
@@ -76,6 +87,7 @@ pub(super) async fn attempts(
     let is_newest = from.before.is_none();
     let content = attempts::content(&attempts, site.attempts.total(), is_newest, &Moment::now());
     page(
+        &site,
         StatusCode::OK,
         "Authentication",
         Tab::Attempts,
@@ -84,13 +96,38 @@ pub(super) async fn attempts(
     )
 }
 
+/// `GET /tokens`.
+pub(super) async fn tokens(
+    State(issuing): State<Issuing>,
+    headers: HeaderMap,
+    asked: Result<Query<Wanted>, QueryRejection>,
+) -> Response {
+    let (status, content) = match Wanted::kind(asked) {
+        Ok(kind) => {
+            let issued = issuing.issue_for(&headers, kind);
+            let content = tokens::content(&issuing.issuer, kind, issued.as_ref());
+            (StatusCode::OK, content)
+        }
+        Err(refusal) => (refusal.status(), notice("No such token", refusal.text())),
+    };
+    page(
+        &issuing.site,
+        status,
+        "Tokens",
+        Tab::Tokens,
+        false,
+        &content,
+    )
+}
+
 /// Whatever else is asked for.
-pub(super) async fn nothing_here(uri: Uri) -> Response {
+pub(super) async fn nothing_here(State(site): State<Site>, uri: Uri) -> Response {
     if uri.path().starts_with("/api/") {
         return api::nothing_here();
     }
     let content = notice("There is nothing here", "The address leads nowhere.");
     page(
+        &site,
         StatusCode::NOT_FOUND,
         "Not found",
         Tab::None,
@@ -100,7 +137,7 @@ pub(super) async fn nothing_here(uri: Uri) -> Response {
 }
 
 /// The page in place of what cannot be shown.
-pub(super) fn fault(error: ViewError) -> Response {
+pub(super) fn fault(site: &Site, error: ViewError) -> Response {
     let (title, text) = match error {
         ViewError::Absent => (
             "No such message",
@@ -112,6 +149,7 @@ pub(super) fn fault(error: ViewError) -> Response {
         ),
     };
     page(
+        site,
         api::status(error),
         title,
         Tab::None,
@@ -135,10 +173,18 @@ fn notice(title: &str, text: &str) -> Markup {
 enum Tab {
     Inbox,
     Attempts,
+    Tokens,
     None,
 }
 
-fn page(status: StatusCode, title: &str, tab: Tab, reloads: bool, content: &Markup) -> Response {
+fn page(
+    site: &Site,
+    status: StatusCode,
+    title: &str,
+    tab: Tab,
+    reloads: bool,
+    content: &Markup,
+) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -157,6 +203,7 @@ fn page(status: StatusCode, title: &str, tab: Tab, reloads: bool, content: &Mark
                     nav {
                         (tab_link("/", "Inbox", tab == Tab::Inbox))
                         (tab_link("/attempts", "Authentication", tab == Tab::Attempts))
+                        @if site.issuer.is_some() { (tab_link("/tokens", "Tokens", tab == Tab::Tokens)) }
                     }
                 }
                 main { (content) }

@@ -1,12 +1,12 @@
 //! What a development server prints: where it listens and how to send, ready to paste.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::ACCOUNT;
 use crate::admin::token::Token;
-use crate::serve::Bound;
+use crate::serve::{Bound, reachable};
 
 /// The text.
 pub(super) struct Hints<'a> {
@@ -40,6 +40,7 @@ impl fmt::Display for Hints<'_> {
         writeln!(f, "  CA         {ca}")?;
         if let Some((http, token)) = self.pages {
             writeln!(f, "  web        http://{}/", reachable(http))?;
+            writeln!(f, "  tokens     http://{}/tokens", reachable(http))?;
             writeln!(f, "  API token  {}", token.reveal())?;
         }
         writeln!(f)?;
@@ -70,16 +71,6 @@ fn program() -> String {
         _ => PathBuf::from(called),
     };
     quoted(&path.display().to_string())
-}
-
-/// Where to connect to: the loopback address for a server that listens everywhere.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    address
 }
 
 /// For a shell.

@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 use crate::cli::serve::{LogOptions, stop_signal};
 use crate::cli::{CommandError, complain, print, process};
 use crate::config::resolved::{
-    Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
-    RouteMatch, SubmissionRules, TlsFiles, TlsMode,
+    Accounts, Config, DevIssuer, Limits, Listener, ListenerProfile, RetrySchedule, Route,
+    RouteAction, RouteMatch, SubmissionRules, TlsFiles, TlsMode,
 };
 use crate::net::tls::own_ca;
 use crate::serve::Program;
@@ -190,6 +190,10 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
             action: RouteAction::Capture,
         }],
         http: Some(arguments.http),
+        dev_issuer: Some(DevIssuer {
+            account: ACCOUNT.to_owned(),
+            guarded: arguments.exposed().is_some(),
+        }),
         submission: SubmissionRules::default(),
         limits: Limits::default(),
         accounts: Accounts::default(),

@@ -156,6 +156,7 @@ async fn alone(directory: &tempfile::TempDir) -> (TcpListener, Shown) {
         health: gatepost::control::health::Health::default(),
         metrics: Metrics::new(),
         token: Token::draw().unwrap(),
+        issuer: None,
     };
     (TcpListener::bind("127.0.0.1:0").await.unwrap(), site)
 }

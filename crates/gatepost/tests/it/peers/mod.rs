@@ -6,6 +6,7 @@
 mod clients;
 mod corpus;
 mod haproxy;
+mod issuer;
 mod probe;
 mod send;
 mod server_peer;
