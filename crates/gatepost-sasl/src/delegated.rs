@@ -11,11 +11,9 @@
 //! Invariants: one question per client message, in order; success only with the directory's verdict, whose grant also
 //! names the authcid, because only the directory understood the messages.
 
-use crate::identity::Authcid;
 use crate::mechanism::Mechanism;
 use crate::step::{
     Answer, AwaitAnswer, AwaitResponse, Outcome, PassThroughStep, Question, Refusal, ServerStep,
-    Verdict,
 };
 
 /// Begins a passed-through exchange. Without an initial response the directory is asked what to say first.
@@ -48,22 +46,12 @@ impl AwaitAnswer for AwaitDirectory {
                 final_data,
                 layer,
             }) => ServerStep::Done(
-                outcome(self.mechanism, verdict)
+                Outcome::named_by_grant(self.mechanism, verdict)
                     .with_final_data(final_data)
                     .with_layer(layer),
             ),
             _ => ServerStep::refused(Refusal::Unavailable),
         }
-    }
-}
-
-fn outcome(mechanism: &'static Mechanism, verdict: Verdict) -> Outcome {
-    match verdict {
-        Verdict::Refused(refusal) => Outcome::Refused(refusal),
-        Verdict::Accepted(grant) => match Authcid::parse(&grant.login) {
-            Ok(authcid) => Outcome::authenticated(mechanism, authcid, grant),
-            Err(_) => Outcome::Refused(Refusal::Unavailable),
-        },
     }
 }
 
@@ -80,6 +68,7 @@ impl AwaitResponse for AwaitClient {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Verdict;
     use crate::layer::{LayerFault, SecurityLayer};
     use crate::mechanism::SCRAM_SHA_256;
     use crate::pairing::granted;

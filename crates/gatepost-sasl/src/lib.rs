@@ -15,7 +15,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`mechanism`] | the mechanisms: SCRAM-SHA-512, -256 and -1, PLAIN, LOGIN, DIGEST-MD5, CRAM-MD5 |
+//! | [`mechanism`] | the mechanisms: EXTERNAL, SCRAM-SHA-512, -256 and -1, PLAIN, LOGIN, DIGEST-MD5, CRAM-MD5, ANONYMOUS |
 //! | [`verifier`] | what a server stores, and fakes for names it does not know |
 //! | [`prep`] | which spellings of names and passwords are the same |
 //! | [`delegated`] | mechanisms that a directory speaks itself |
@@ -111,10 +111,12 @@ pub mod mechanism;
 pub mod prep;
 pub mod verifier;
 
+mod anonymous;
 mod channel_binding;
 mod client;
 mod cram_md5;
 mod digest_md5;
+mod external;
 mod hash;
 mod hmac_md5;
 mod identity;

@@ -12,14 +12,17 @@ use crate::hash::Hash;
 use crate::server::ServerParams;
 use crate::step::ServerStep;
 
+pub use crate::anonymous::ANONYMOUS;
 pub use crate::cram_md5::CRAM_MD5;
 pub use crate::digest_md5::DIGEST_MD5;
+pub use crate::external::EXTERNAL;
 pub use crate::login::LOGIN;
 pub use crate::plain::PLAIN;
 pub use crate::scram::{SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512};
 
 /// Every mechanism of this crate, in the order to prefer them over verified TLS.
 pub static ALL: &[&Mechanism] = &[
+    &EXTERNAL,
     &SCRAM_SHA_512,
     &SCRAM_SHA_256,
     &SCRAM_SHA_1,
@@ -27,6 +30,7 @@ pub static ALL: &[&Mechanism] = &[
     &LOGIN,
     &DIGEST_MD5,
     &CRAM_MD5,
+    &ANONYMOUS,
 ];
 
 /// The mechanism of that name, in any case (RFC 4954 §8).
@@ -65,6 +69,13 @@ pub struct Mechanism {
     pub server: fn(ServerParams, Option<&[u8]>) -> ServerStep,
     /// Begins a client exchange.
     pub client: fn(ClientParams) -> ClientStep,
+}
+
+impl Mechanism {
+    /// The client proves that it knows a password, in whatever way.
+    pub fn proves_password(&self) -> bool {
+        matches!(self.needs, Needs::Password | Needs::Verifier(_))
+    }
 }
 
 impl fmt::Debug for Mechanism {
@@ -113,6 +124,8 @@ pub enum Needs {
     Certificate,
     /// [`Question::PassThrough`](crate::Question::PassThrough).
     PassThrough,
+    /// Nothing about the client: whether guests are let in ([`Question::Anonymous`](crate::Question::Anonymous)).
+    Nothing,
 }
 
 /// Kinds of stored verifiers.
@@ -140,6 +153,8 @@ mod tests {
         assert_eq!(by_name("Scram-Sha-256"), Some(&SCRAM_SHA_256));
         assert_eq!(by_name("scram-sha-1"), Some(&SCRAM_SHA_1));
         assert_eq!(by_name("scram-sha-512"), Some(&SCRAM_SHA_512));
+        assert_eq!(by_name("external"), Some(&EXTERNAL));
+        assert_eq!(by_name("Anonymous"), Some(&ANONYMOUS));
         assert_eq!(by_name("SCRAM-SHA-256-PLUS"), None);
         assert_eq!(by_name("FOOBAR"), None);
         assert_eq!(by_name(""), None);

@@ -30,6 +30,22 @@ pub struct ServerParams {
     pub layers: LayerPolicy,
 }
 
+/// Waits for a directory that knows what the mechanism does not: who it is.
+pub(crate) struct AwaitGrant {
+    pub(crate) mechanism: &'static Mechanism,
+}
+
+impl AwaitAnswer for AwaitGrant {
+    fn answer(self: Box<Self>, answer: Answer) -> ServerStep {
+        match answer {
+            Answer::Verdict(verdict) => {
+                ServerStep::Done(Outcome::named_by_grant(self.mechanism, verdict))
+            }
+            _ => ServerStep::refused(Refusal::Unavailable),
+        }
+    }
+}
+
 /// Waits for the directory to judge a password.
 pub(crate) struct AwaitVerdict {
     pub(crate) mechanism: &'static Mechanism,

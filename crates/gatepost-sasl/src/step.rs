@@ -90,6 +90,17 @@ impl Outcome {
         }
     }
 
+    /// The outcome of `verdict` where only the directory knows who it was: the grant also names the authcid.
+    pub fn named_by_grant(mechanism: &'static Mechanism, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Refused(refusal) => Self::Refused(refusal),
+            Verdict::Accepted(grant) => match Authcid::parse(&grant.login) {
+                Ok(authcid) => Self::authenticated(mechanism, authcid, grant),
+                Err(_) => Self::Refused(Refusal::Unavailable),
+            },
+        }
+    }
+
     /// Adds additional data to a success. A refusal carries none and stays as it is.
     #[must_use]
     pub fn with_final_data(self, data: Option<Vec<u8>>) -> Self {
@@ -196,6 +207,13 @@ pub enum Question {
         /// Whom to act as; `None` = whom the certificate names.
         authzid: Option<Authzid>,
     },
+    /// Is somebody let in who does not say who he is? Answer: [`Answer::Verdict`].
+    Anonymous {
+        /// The mechanism that asks.
+        mechanism: &'static Mechanism,
+        /// What he says of himself: a remark for the log, never an identity.
+        trace: Option<String>,
+    },
 }
 
 impl Question {
@@ -207,7 +225,8 @@ impl Question {
             | Self::Response { mechanism, .. }
             | Self::PassThrough { mechanism, .. }
             | Self::Token { mechanism, .. }
-            | Self::Certificate { mechanism, .. } => mechanism,
+            | Self::Certificate { mechanism, .. }
+            | Self::Anonymous { mechanism, .. } => mechanism,
         }
     }
 
@@ -217,7 +236,10 @@ impl Question {
             Self::Password { authcid, .. }
             | Self::Verifier { authcid, .. }
             | Self::Response { authcid, .. } => Some(authcid),
-            Self::PassThrough { .. } | Self::Token { .. } | Self::Certificate { .. } => None,
+            Self::PassThrough { .. }
+            | Self::Token { .. }
+            | Self::Certificate { .. }
+            | Self::Anonymous { .. } => None,
         }
     }
 
@@ -229,7 +251,7 @@ impl Question {
             | Self::Response { authzid, .. }
             | Self::Token { authzid, .. }
             | Self::Certificate { authzid, .. } => authzid.as_ref(),
-            Self::PassThrough { .. } => None,
+            Self::PassThrough { .. } | Self::Anonymous { .. } => None,
         }
     }
 
@@ -241,6 +263,7 @@ impl Question {
             Self::PassThrough { .. } => "PassThrough",
             Self::Token { .. } => "Token",
             Self::Certificate { .. } => "Certificate",
+            Self::Anonymous { .. } => "Anonymous",
         }
     }
 }
@@ -259,7 +282,7 @@ impl fmt::Debug for Question {
 /// What a directory says to a [`Question`].
 #[derive(Debug)]
 pub enum Answer {
-    /// To `Password`, `Certificate` and `Token`.
+    /// To `Password`, `Certificate`, `Token` and `Anonymous`.
     Verdict(Verdict),
     /// To `Verifier`. The verdict holds once the client's proof is right; an unknown user gets a fake verifier and
     /// `Refused(CredentialsInvalid)` and cannot be told from a known one.

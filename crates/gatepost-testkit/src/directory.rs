@@ -33,6 +33,8 @@ pub struct FakeDirectory {
     pub token_error: Option<Vec<u8>>,
     /// Whose certificate the connection has.
     pub certificate_of: Option<String>,
+    /// Whom guests act for, where they are let in.
+    pub guests_are: Option<String>,
     /// It does not answer.
     pub down: bool,
     /// It gives no verifiers away and checks responses itself.
@@ -104,6 +106,10 @@ impl FakeDirectory {
             Question::Token { authzid, token, .. } => self.token(token, authzid.as_ref()),
             Question::Certificate { authzid, .. } => match &self.certificate_of {
                 Some(name) => Answer::Verdict(self.verdict(name, authzid.as_ref(), |_| true)),
+                None => Answer::Verdict(Verdict::Refused(Refusal::CredentialsInvalid)),
+            },
+            Question::Anonymous { .. } => match &self.guests_are {
+                Some(name) => Answer::Verdict(self.verdict(name, None, |_| true)),
                 None => Answer::Verdict(Verdict::Refused(Refusal::CredentialsInvalid)),
             },
         }

@@ -113,7 +113,9 @@ impl Program {
         let fits = |mechanism: &&Mechanism| {
             let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
             let named = mechanism.needs == Needs::Verifier(VerifierKind::DigestMd5);
-            !named && (self.legacy || (tls || !mechanism.exposes_password) && !weak)
+            mechanism.proves_password()
+                && !named
+                && (self.legacy || (tls || !mechanism.exposes_password) && !weak)
         };
         if let Some(offer) = &self.offer {
             return offer.clone();

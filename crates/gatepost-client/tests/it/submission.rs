@@ -45,6 +45,12 @@ async fn authenticated(
     (client, mechanism)
 }
 
+fn by_password() -> impl Iterator<Item = &'static Mechanism> {
+    ALL.iter()
+        .copied()
+        .filter(|mechanism| mechanism.proves_password())
+}
+
 /// Every mechanism over every kind of channel, and what was sent is what arrives.
 #[tokio::test]
 async fn every_mechanism_over_every_channel() {
@@ -59,10 +65,10 @@ async fn every_mechanism_over_every_channel() {
     ];
     for (mode, policy) in channels {
         let server = Server::start(policy, authority.acceptor(&["localhost"])).await;
-        for mechanism in ALL {
+        for mechanism in by_password() {
             let (mut client, by) =
                 authenticated(&server, mode, &authority, MechanismChoice::Only(mechanism)).await;
-            assert_eq!(by, *mechanism);
+            assert_eq!(by, mechanism);
             assert_eq!(client.tls().is_some(), mode != TlsMode::None);
             let report = client.send(&envelope(content), content).await.unwrap();
             assert!(report.recipients[0].is_ok(), "{report:?}");
@@ -77,7 +83,7 @@ async fn every_mechanism_over_every_channel() {
                 arrives.escape_ascii().to_string()
             );
         }
-        assert_eq!(server.taken().len(), ALL.len());
+        assert_eq!(server.taken().len(), by_password().count());
     }
 }
 

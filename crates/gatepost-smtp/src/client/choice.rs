@@ -5,8 +5,8 @@
 //! a password in a protected channel stands above challenge and response without proof of the server; in clear, whatever hides the
 //! password stands above all that shows it, and what shows it is used only if the profile allows it.
 
+use gatepost_sasl::Mechanism;
 use gatepost_sasl::mechanism::ALL;
-use gatepost_sasl::{Mechanism, Needs};
 
 use super::authentication::{Authentication, MechanismChoice};
 use super::capabilities::{Capabilities, Extension};
@@ -96,7 +96,7 @@ fn offered(
 }
 
 fn takes_a_password(mechanism: &Mechanism) -> bool {
-    matches!(mechanism.needs, Needs::Password | Needs::Verifier(_)) && !mechanism.binds_channel
+    mechanism.proves_password() && !mechanism.binds_channel
 }
 
 fn why_none(

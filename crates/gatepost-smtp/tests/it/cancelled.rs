@@ -87,6 +87,7 @@ fn kind_of(question: &Question) -> &'static str {
         Question::PassThrough { .. } => "PassThrough",
         Question::Token { .. } => "Token",
         Question::Certificate { .. } => "Certificate",
+        Question::Anonymous { .. } => "Anonymous",
     }
 }
 

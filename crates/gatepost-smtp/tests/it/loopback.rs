@@ -16,7 +16,9 @@ use crate::bench::{NAME, PASSWORD, authenticate, client, send_message, server};
 
 /// STARTTLS, AUTH, a message, QUIT.
 fn whole_session(mechanism: Option<&'static Mechanism>, content: &[u8], cuts: &Cuts) -> Loopback {
-    let program = Program::with(NAME, PASSWORD);
+    let mut program = Program::with(NAME, PASSWORD);
+    program.directory.certificate_of = Some(NAME.to_owned());
+    program.directory.guests_are = Some(NAME.to_owned());
     let profile = Profile::submission("mail.example.com");
     let mut server = ServerBench::new(profile, program, None).unwrap();
     server.program.offer = Some(mechanism::ALL.to_vec());
@@ -81,13 +83,14 @@ fn every_mechanism_in_every_cut() {
 #[test]
 fn left_to_itself_the_client_takes_the_strongest() {
     let mut pair = whole_session(None, b"A: b\r\n", &Cuts::Whole);
-    check(&mut pair, mechanism::ALL[0], b"A: b\r\n");
+    let strongest = mechanism::ALL.iter().find(|one| one.proves_password());
+    check(&mut pair, strongest.unwrap(), b"A: b\r\n");
 }
 
 /// AUTH-17: a wrong password, and then the right one on the same connection.
 #[test]
 fn a_failure_leaves_the_connection_as_it_was() {
-    for &mechanism in mechanism::ALL {
+    for &mechanism in mechanism::ALL.iter().filter(|one| one.proves_password()) {
         let mut pair = Loopback::new(
             server(mechanism::ALL),
             client([authenticate(mechanism)]),
