@@ -22,7 +22,7 @@ pub(crate) async fn answer(question: ClientQuestion, password: Option<Secret>) -
     let answered = match question {
         ClientQuestion::Password => password.map(ClientAnswer::Password),
         ClientQuestion::Derive(derivation) => derive(derivation).await.map(ClientAnswer::Derived),
-        ClientQuestion::Token => None,
+        ClientQuestion::Token | ClientQuestion::PassThrough { .. } => None,
     };
     answered.unwrap_or(ClientAnswer::Unavailable)
 }

@@ -92,7 +92,9 @@ pub fn client(octets: &[u8]) {
             },
             ClientStep::Ask(question, next) => next.answer(match question {
                 ClientQuestion::Password => ClientAnswer::Password(Secret::new(PASSWORD)),
-                ClientQuestion::Token => ClientAnswer::Unavailable,
+                ClientQuestion::Token | ClientQuestion::PassThrough { .. } => {
+                    ClientAnswer::Unavailable
+                }
                 ClientQuestion::Derive(work) => {
                     assert!(work.iterations <= 4096);
                     ClientAnswer::Derived(work.run())

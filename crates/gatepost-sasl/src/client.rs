@@ -10,6 +10,7 @@ use std::fmt;
 
 use crate::channel_binding::ChannelBindings;
 use crate::layer::{LayerPolicy, SecurityLayer};
+use crate::mechanism::Mechanism;
 use crate::scram::derive::Derivation;
 use crate::secret::Secret;
 use crate::verifier::{MAX_SCRAM_ITERATIONS, MIN_SCRAM_ITERATIONS};
@@ -119,10 +120,17 @@ pub enum ClientQuestion {
     Token,
     /// A slow key derivation. Answer: [`ClientAnswer::Derived`].
     Derive(Derivation),
+    /// The server's message: what do I say next? Answer: [`ClientAnswer::PassThrough`].
+    PassThrough {
+        /// The mechanism that our own side speaks.
+        mechanism: &'static Mechanism,
+        /// The server's message; `None` = we speak first.
+        message: Option<Vec<u8>>,
+    },
 }
 
 /// The answer to a [`ClientQuestion`].
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum ClientAnswer {
     /// To `Password`: the octets as the user gave them, not prepared.
     Password(Secret),
@@ -130,8 +138,35 @@ pub enum ClientAnswer {
     Token(Secret),
     /// To `Derive`: what [`Derivation`] yields.
     Derived(Secret),
+    /// To `PassThrough`.
+    PassThrough(ClientPassThroughStep),
     /// It cannot be had (cancelled, out of time).
     Unavailable,
+}
+
+/// What our own side, which speaks the mechanism itself, wants to happen.
+pub enum ClientPassThroughStep {
+    /// Send this response and come back with the challenge.
+    Respond(Vec<u8>),
+    /// Send this response; after it the server may report success.
+    Last {
+        /// The response.
+        response: Vec<u8>,
+        /// The security layer agreed on.
+        layer: Option<Box<dyn SecurityLayer>>,
+    },
+    /// Cancel.
+    Abort(ClientFault),
+}
+
+impl fmt::Debug for ClientPassThroughStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Respond(octets) => write!(f, "Respond({} octets)", octets.len()),
+            Self::Last { response, .. } => write!(f, "Last({} octets)", response.len()),
+            Self::Abort(fault) => f.debug_tuple("Abort").field(fault).finish(),
+        }
+    }
 }
 
 /// A client exchange that succeeded.
@@ -160,6 +195,9 @@ pub enum ClientFault {
     PasswordUnusable,
     /// The question was not answered: the password or the derived key is not to be had.
     Unavailable,
+    /// Our own side, which speaks the mechanism itself, cannot go on: no ticket, or the server's message is not valid. The
+    /// text says which.
+    Context(String),
     /// The mechanism binds the channel and this connection offers nothing to bind to.
     BindingUnavailable,
     /// The server offers no protection of the connection that we may agree to.
@@ -189,6 +227,7 @@ impl fmt::Display for ClientFault {
                 f.write_str("the password cannot be used with this mechanism")
             }
             Self::Unavailable => f.write_str("the secret is not available"),
+            Self::Context(why) => write!(f, "the security context cannot be established: {why}"),
             Self::BindingUnavailable => f.write_str("the connection offers no channel binding"),
             Self::LayerUnavailable => {
                 f.write_str("the server offers no security layer that may be agreed to")
@@ -290,6 +329,7 @@ mod tests {
             ClientFault::NonceUnusable,
             ClientFault::PasswordUnusable,
             ClientFault::Unavailable,
+            ClientFault::Context("no ticket".to_owned()),
             ClientFault::BindingUnavailable,
             ClientFault::LayerUnavailable,
             ClientFault::Malformed("nonce"),

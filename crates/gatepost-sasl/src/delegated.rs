@@ -1,16 +1,25 @@
 //! Any mechanism, passed through: the directory speaks it (a Kerberos library, a running Dovecot), we carry messages.
 //!
-//! Use it as the server side of a [`Mechanism`]:
+//! Use it as the sides of a [`Mechanism`]:
 //!
 //! ```text
 //! fn server(_: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
 //!     delegated::server(&THIS_MECHANISM, initial_response)
 //! }
+//! fn client(_: ClientParams) -> ClientStep {
+//!     delegated::client(&THIS_MECHANISM)
+//! }
 //! ```
 //!
-//! Invariants: one question per client message, in order; success only with the directory's verdict, whose grant also
-//! names the authcid, because only the directory understood the messages.
+//! Invariants: one question per message of the peer, in order. A server exchange succeeds only with the directory's
+//! verdict, whose grant also names the authcid, because only the directory understood the messages. A client exchange
+//! succeeds only after its side has sent what it calls its last message.
 
+use crate::client::{
+    AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientPassThroughStep,
+    ClientQuestion, ClientStep, ClientSuccess,
+};
+use crate::layer::SecurityLayer;
 use crate::mechanism::Mechanism;
 use crate::step::{
     Answer, AwaitAnswer, AwaitResponse, Outcome, PassThroughStep, Question, Refusal, ServerStep,
@@ -19,6 +28,11 @@ use crate::step::{
 /// Begins a passed-through exchange. Without an initial response the directory is asked what to say first.
 pub fn server(mechanism: &'static Mechanism, initial_response: Option<&[u8]>) -> ServerStep {
     ask(mechanism, initial_response.map(<[u8]>::to_vec))
+}
+
+/// A passed-through exchange that begins with this challenge, of which the directory need not know.
+pub fn challenge(mechanism: &'static Mechanism, challenge: Vec<u8>) -> ServerStep {
+    ServerStep::Challenge(challenge, Box::new(AwaitClient { mechanism }))
 }
 
 fn ask(mechanism: &'static Mechanism, message: Option<Vec<u8>>) -> ServerStep {
@@ -35,11 +49,8 @@ struct AwaitDirectory {
 impl AwaitAnswer for AwaitDirectory {
     fn answer(self: Box<Self>, answer: Answer) -> ServerStep {
         match answer {
-            Answer::PassThrough(PassThroughStep::Challenge(challenge)) => {
-                let state = AwaitClient {
-                    mechanism: self.mechanism,
-                };
-                ServerStep::Challenge(challenge, Box::new(state))
+            Answer::PassThrough(PassThroughStep::Challenge(octets)) => {
+                challenge(self.mechanism, octets)
             }
             Answer::PassThrough(PassThroughStep::Done {
                 verdict,
@@ -65,11 +76,88 @@ impl AwaitResponse for AwaitClient {
     }
 }
 
+/// Begins a passed-through exchange of a client that speaks first.
+pub fn client(mechanism: &'static Mechanism) -> ClientStep {
+    ask_client(mechanism, None)
+}
+
+fn ask_client(mechanism: &'static Mechanism, message: Option<Vec<u8>>) -> ClientStep {
+    ClientStep::Ask(
+        ClientQuestion::PassThrough { mechanism, message },
+        Box::new(AwaitOwnSide { mechanism }),
+    )
+}
+
+struct AwaitOwnSide {
+    mechanism: &'static Mechanism,
+}
+
+impl AwaitClientAnswer for AwaitOwnSide {
+    fn answer(self: Box<Self>, answer: ClientAnswer) -> ClientStep {
+        match answer {
+            ClientAnswer::PassThrough(ClientPassThroughStep::Respond(response)) => {
+                let state = AwaitServer {
+                    mechanism: self.mechanism,
+                };
+                ClientStep::respond(response, state)
+            }
+            ClientAnswer::PassThrough(ClientPassThroughStep::Last { response, layer }) => {
+                let state = AwaitVerdict {
+                    layer,
+                    asked_again: false,
+                };
+                ClientStep::respond(response, state)
+            }
+            ClientAnswer::PassThrough(ClientPassThroughStep::Abort(fault)) => {
+                ClientStep::Abort(fault)
+            }
+            _ => ClientStep::Abort(ClientFault::Unavailable),
+        }
+    }
+}
+
+struct AwaitServer {
+    mechanism: &'static Mechanism,
+}
+
+impl AwaitChallenge for AwaitServer {
+    fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep {
+        ask_client(self.mechanism, Some(challenge.to_vec()))
+    }
+
+    fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {
+        Err(ClientFault::ServerNotProven)
+    }
+}
+
+/// Everything is said. Some servers want one more, empty message before they give their verdict (AUTH-22, LS-27).
+struct AwaitVerdict {
+    layer: Option<Box<dyn SecurityLayer>>,
+    asked_again: bool,
+}
+
+impl AwaitChallenge for AwaitVerdict {
+    fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep {
+        if self.asked_again || !challenge.is_empty() {
+            return ClientStep::Abort(ClientFault::UnexpectedChallenge);
+        }
+        let state = Self {
+            asked_again: true,
+            ..*self
+        };
+        ClientStep::respond(Vec::new(), state)
+    }
+
+    fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {
+        Ok(ClientSuccess { layer: self.layer })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Verdict;
-    use crate::layer::{LayerFault, SecurityLayer};
+    use crate::layer::LayerFault;
     use crate::mechanism::SCRAM_SHA_256;
     use crate::pairing::granted;
 
@@ -136,6 +224,81 @@ mod tests {
             asked(server(&SCRAM_SHA_256, Some(b"hello"))).0.as_deref(),
             Some(&b"hello"[..])
         );
+    }
+
+    fn own_side(step: ClientStep) -> (Option<Vec<u8>>, Box<dyn AwaitClientAnswer>) {
+        match step {
+            ClientStep::Ask(ClientQuestion::PassThrough { message, .. }, state) => (message, state),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn waiting(step: ClientStep) -> Box<dyn AwaitChallenge> {
+        match step {
+            ClientStep::Respond(_, state) => state,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A client that has sent its last message.
+    fn last() -> Box<dyn AwaitChallenge> {
+        let (_, state) = own_side(client(&SCRAM_SHA_256));
+        waiting(
+            state.answer(ClientAnswer::PassThrough(ClientPassThroughStep::Last {
+                response: b"last".to_vec(),
+                layer: Some(Box::new(Toy)),
+            })),
+        )
+    }
+
+    // AUTH-21.
+    #[test]
+    fn a_client_believes_no_success_before_its_last_message() {
+        let (message, state) = own_side(client(&SCRAM_SHA_256));
+        assert_eq!(message, None);
+        let respond =
+            || ClientAnswer::PassThrough(ClientPassThroughStep::Respond(b"first".to_vec()));
+        let early = waiting(state.answer(respond())).succeeded();
+        assert_eq!(early.unwrap_err(), ClientFault::ServerNotProven);
+        let (_, state) = own_side(client(&SCRAM_SHA_256));
+        let (message, _) = own_side(waiting(state.answer(respond())).challenge(b"server"));
+        assert_eq!(message.as_deref(), Some(&b"server"[..]));
+        assert!(last().succeeded().unwrap().layer.is_some());
+    }
+
+    /// AUTH-22, LS-27: "extra empty 334 after COMPLETE → empty line".
+    #[test]
+    fn ls_27_one_more_empty_challenge_is_answered_by_an_empty_line() {
+        let again = waiting(last().challenge(b""));
+        assert!(again.succeeded().unwrap().layer.is_some());
+        for step in [
+            waiting(last().challenge(b"")).challenge(b""),
+            last().challenge(b"more"),
+        ] {
+            assert!(
+                matches!(step, ClientStep::Abort(ClientFault::UnexpectedChallenge)),
+                "{step:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_gives_up_when_its_own_side_does() {
+        let no_ticket = ClientFault::Context("no ticket".to_owned());
+        for (answer, fault) in [
+            (
+                ClientAnswer::PassThrough(ClientPassThroughStep::Abort(no_ticket.clone())),
+                no_ticket,
+            ),
+            (ClientAnswer::Unavailable, ClientFault::Unavailable),
+        ] {
+            let (_, state) = own_side(client(&SCRAM_SHA_256));
+            let step = state.answer(answer);
+            assert!(
+                matches!(&step, ClientStep::Abort(it) if *it == fault),
+                "{step:?}"
+            );
+        }
     }
 
     // SASL-07, CODE-09.

@@ -19,6 +19,7 @@
 //! | [`verifier`] | what a server stores, and fakes for names it does not know |
 //! | [`prep`] | which spellings of names and passwords are the same |
 //! | [`delegated`] | mechanisms that a directory speaks itself |
+//! | [`gssapi`] | RFC 4752 around a Kerberos library's contexts |
 //!
 //! # A server exchange and a client exchange talk to each other
 //!
@@ -49,7 +50,7 @@
 //! let user = |question: ClientQuestion| match question {
 //!     ClientQuestion::Password => ClientAnswer::Password(Secret::new("pencil")),
 //!     ClientQuestion::Derive(derivation) => ClientAnswer::Derived(derivation.run()),
-//!     ClientQuestion::Token => ClientAnswer::Unavailable,
+//!     _ => ClientAnswer::Unavailable,
 //! };
 //!
 //! let mut client = (SCRAM_SHA_256.client)(ClientParams::new("user", "mail.example.com", "rOprNGfwEbeRWgbNEkqO"));
@@ -107,6 +108,7 @@
 )]
 
 pub mod delegated;
+pub mod gssapi;
 pub mod mechanism;
 pub mod prep;
 pub mod verifier;
@@ -132,8 +134,8 @@ mod step;
 
 pub use channel_binding::ChannelBindings;
 pub use client::{
-    AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientParams, ClientQuestion,
-    ClientStep, ClientSuccess,
+    AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientParams,
+    ClientPassThroughStep, ClientQuestion, ClientStep, ClientSuccess,
 };
 pub use hash::Hash;
 pub use identity::{Authcid, Authzid, Grant, Identity, MAX_NAME_OCTETS, NameFault};

@@ -16,6 +16,7 @@ pub use crate::anonymous::ANONYMOUS;
 pub use crate::cram_md5::CRAM_MD5;
 pub use crate::digest_md5::DIGEST_MD5;
 pub use crate::external::EXTERNAL;
+pub use crate::gssapi::GSSAPI;
 pub use crate::login::LOGIN;
 pub use crate::plain::PLAIN;
 pub use crate::scram::{SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512};

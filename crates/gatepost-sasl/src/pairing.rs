@@ -148,7 +148,7 @@ pub(crate) fn knows(password: &str) -> impl Fn(ClientQuestion) -> ClientAnswer {
     move |question| match question {
         ClientQuestion::Password => ClientAnswer::Password(password.clone()),
         ClientQuestion::Derive(derivation) => ClientAnswer::Derived(derivation.run()),
-        ClientQuestion::Token => ClientAnswer::Unavailable,
+        ClientQuestion::Token | ClientQuestion::PassThrough { .. } => ClientAnswer::Unavailable,
     }
 }
 

@@ -47,6 +47,7 @@ impl User {
             ClientQuestion::Password => self.password.clone().map(ClientAnswer::Password),
             ClientQuestion::Token => self.token.clone().map(ClientAnswer::Token),
             ClientQuestion::Derive(derivation) => Some(ClientAnswer::Derived(derivation.run())),
+            ClientQuestion::PassThrough { .. } => None,
         };
         answer.unwrap_or(ClientAnswer::Unavailable)
     }

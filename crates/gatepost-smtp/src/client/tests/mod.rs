@@ -205,7 +205,9 @@ impl Play {
                         ClientQuestion::Derive(derivation) => {
                             ClientAnswer::Derived(derivation.run())
                         }
-                        ClientQuestion::Token => ClientAnswer::Unavailable,
+                        ClientQuestion::Token | ClientQuestion::PassThrough { .. } => {
+                            ClientAnswer::Unavailable
+                        }
                     };
                     self.session
                         .handle(ClientInput::Answer(id, answer), self.now);
