@@ -181,6 +181,40 @@ pub(super) fn only_the_root_spawns(workspace: &Workspace) -> Vec<Violation> {
         .collect()
 }
 
+/// The crates that call C, each a safe API around it and nothing else.
+const FENCES: [(&str, &str); 1] = [(
+    "crates/gatepost-gssapi/",
+    "the system's Kerberos library, loaded at run time",
+)];
+
+/// The compiler forbids it as well wherever a crate takes the lints of the workspace.
+pub(super) fn only_the_fence_is_unsafe(workspace: &Workspace) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for folder in ["crates/", "xtask/"] {
+        for (path, text) in workspace.rust_below(folder) {
+            if FENCES.iter().any(|(fence, _)| path.starts_with(fence)) {
+                continue;
+            }
+            let unsafe_code = Source::production(text)
+                .lines()
+                .filter(|(_, code)| has_word(code, "unsafe"))
+                .map(|(line, _)| Violation {
+                    rule: "unsafe code stands in a fenced crate with a safe API, and nowhere else",
+                    place: format!("{path}:{line}"),
+                    found: "unsafe".to_owned(),
+                })
+                .collect::<Vec<_>>();
+            found.extend(unsafe_code);
+        }
+    }
+    found
+}
+
+fn has_word(code: &str, word: &str) -> bool {
+    code.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .any(|found| found == word)
+}
+
 const TEST_BRANCHES: [&str; 2] = ["cfg!(test)", "cfg(not(test))"];
 
 pub(super) fn no_test_branch_in_production(workspace: &Workspace) -> Vec<Violation> {
@@ -394,6 +428,15 @@ mod tests {
             ),
             0
         );
+    }
+
+    #[test]
+    fn unsafe_code_outside_its_fence_is_found() {
+        let rule = only_the_fence_is_unsafe;
+        let text = "#![deny(unsafe_op_in_unsafe_fn)]\n// unsafe\nlet n = unsafe { f() };\n";
+        assert_eq!(count(rule, "crates/gatepost-gssapi/src/x.rs", text), 0);
+        assert_eq!(count(rule, "crates/gatepost/src/auth/x.rs", text), 1);
+        assert_eq!(count(rule, "xtask/src/x.rs", text), 1);
     }
 
     #[test]

@@ -4,12 +4,21 @@ use super::Violation;
 use crate::workspace::Workspace;
 
 /// Member → the members it may depend on. A crate that is not listed may depend on none.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     (
         "gatepost",
-        &["gatepost-client", "gatepost-smtp", "gatepost-sasl"],
+        &[
+            "gatepost-client",
+            "gatepost-smtp",
+            "gatepost-gssapi",
+            "gatepost-sasl",
+        ],
     ),
-    ("gatepost-client", &["gatepost-smtp", "gatepost-sasl"]),
+    (
+        "gatepost-client",
+        &["gatepost-smtp", "gatepost-gssapi", "gatepost-sasl"],
+    ),
+    ("gatepost-gssapi", &["gatepost-sasl"]),
     ("gatepost-smtp", &["gatepost-sasl"]),
     ("gatepost-sasl", &[]),
     ("gatepost-testkit", &["gatepost-smtp", "gatepost-sasl"]),
