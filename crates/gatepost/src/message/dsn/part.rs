@@ -1,8 +1,7 @@
 //! Parts of a notice, in a form that any hop can take (RFC 2045 §6).
 
-use std::fmt::Write as _;
-
 use super::{MAX_LINE, MAX_RETURNED, Returned};
+use crate::message::transfer_encoder::Encoder;
 
 /// A part with this content. What is not printable ASCII in short lines is encoded.
 pub(super) fn text(content_type: &str, content: &[u8]) -> Vec<u8> {
@@ -10,14 +9,16 @@ pub(super) fn text(content_type: &str, content: &[u8]) -> Vec<u8> {
     let printable = |octet: &u8| matches!(octet, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     let plain = content.iter().all(printable) && has_plain_lines(content);
     let (encoding, content) = if plain {
-        ("", String::from_utf8_lossy(content).into_owned())
+        ("", content.to_vec())
     } else {
         (
             "Content-Transfer-Encoding: quoted-printable\r\n",
             quoted_printable(content),
         )
     };
-    format!("Content-Type: {content_type}\r\n{encoding}\r\n{content}").into_bytes()
+    let mut part = format!("Content-Type: {content_type}\r\n{encoding}\r\n").into_bytes();
+    part.extend(content);
+    part
 }
 
 /// The part that returns something of the original.
@@ -76,30 +77,10 @@ pub(super) fn cut_at_line(header: &[u8]) -> &[u8] {
     head.get(..end).unwrap_or_default()
 }
 
-/// RFC 2045 §6.7 for text with CRLF line ends.
-pub(super) fn quoted_printable(text: &[u8]) -> String {
-    let mut encoded = String::with_capacity(text.len() * 3 / 2);
-    for line in text.split_inclusive(|&octet| octet == b'\n') {
-        let content = line.strip_suffix(b"\n").unwrap_or(line);
-        let content = content.strip_suffix(b"\r").unwrap_or(content);
-        let mut width = 0;
-        for (at, &octet) in content.iter().enumerate() {
-            let last = at + 1 == content.len();
-            let literal = matches!(octet, b'!'..=b'<' | b'>'..=b'~')
-                || (matches!(octet, b' ' | b'\t') && !last);
-            let needed = if literal { 1 } else { 3 };
-            if width + needed > 75 {
-                encoded.push_str("=\r\n");
-                width = 0;
-            }
-            width += needed;
-            if literal {
-                encoded.push(char::from(octet));
-            } else {
-                let _ = write!(encoded, "={octet:02X}");
-            }
-        }
-        encoded.push_str("\r\n");
-    }
+fn quoted_printable(text: &[u8]) -> Vec<u8> {
+    let mut encoder = Encoder::quoted_printable();
+    let mut encoded = Vec::with_capacity(text.len() * 3 / 2);
+    encoder.push(text, &mut encoded);
+    encoder.finish(true, &mut encoded);
     encoded
 }

@@ -1,4 +1,4 @@
-use super::part::{cut_at_line, quoted_printable};
+use super::part::cut_at_line;
 use super::*;
 
 fn report(recipient: &str, reply: &str) -> Report {
@@ -267,23 +267,21 @@ fn dsn_01_the_whole_message_is_returned() {
 #[test]
 fn eight_bit_and_long_lines_are_encoded() {
     let long = format!("X: {}\r\n", "y".repeat(2000));
-    for header in [
-        "Subject: caf\u{e9} = \r\n".as_bytes(),
-        b"Subject: \xff\r\n",
-        long.as_bytes(),
+    for (header, encoded) in [
+        (
+            "Subject: caf\u{e9} = \r\n".as_bytes(),
+            "Subject: caf=C3=A9 =3D=20\r\n",
+        ),
+        (b"Subject: \xff\r\n", "Subject: =FF\r\n"),
+        (long.as_bytes(), "yyy=\r\nyyy"),
     ] {
         let notice = rendered(&[report("a@b.example", "550 no")], header);
         assert!(
             notice.is_ascii() && notice.contains("Content-Transfer-Encoding: quoted-printable")
         );
+        assert!(notice.contains(encoded), "{notice}");
         assert!(notice.split("\r\n").all(|line| line.len() <= MAX_LINE));
     }
-    assert_eq!(
-        quoted_printable("caf\u{e9} = \r\n".as_bytes()),
-        "caf=C3=A9 =3D=20\r\n"
-    );
-    let wide = quoted_printable("\u{e9}".repeat(40).as_bytes());
-    assert!(wide.lines().all(|line| line.len() <= 76));
 }
 
 // T-45: a long header is cut at a line, a short one not at all.
