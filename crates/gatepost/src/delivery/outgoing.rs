@@ -16,6 +16,7 @@ use crate::message::conversion::{
     Conversion, HopAbilities, Impossible, Needs, Octets, Plan, Survey, needed,
 };
 use crate::observe::reason::Reason;
+use crate::queue::unread::Unread;
 use crate::queue::{Lease, QueueError};
 
 /// Octets of the content looked at in one go.
@@ -92,8 +93,7 @@ impl<'a> Outgoing<'a> {
             Some(plan) => Box::new(Converted {
                 source: content,
                 conversion: Some(Conversion::new(plan.clone())),
-                piece: Vec::new(),
-                at: 0,
+                piece: Unread::default(),
             }),
         })
     }
@@ -218,8 +218,7 @@ struct Converted<R> {
     source: R,
     /// Gone when the source has come to its end.
     conversion: Option<Conversion>,
-    piece: Vec<u8>,
-    at: usize,
+    piece: Unread,
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Converted<R> {
@@ -230,11 +229,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Converted<R> {
     ) -> Poll<io::Result<()>> {
         loop {
             let this = &mut *self;
-            let left = this.piece.get(this.at..).unwrap_or_default();
-            if !left.is_empty() {
-                let count = left.len().min(buffer.remaining());
-                buffer.put_slice(left.get(..count).unwrap_or_default());
-                this.at += count;
+            if this.piece.hand_out(buffer) {
                 return Poll::Ready(Ok(()));
             }
             let Some(conversion) = &mut this.conversion else {
@@ -243,15 +238,14 @@ impl<R: AsyncRead + Unpin> AsyncRead for Converted<R> {
             let mut piece = [0; 4 << 10];
             let mut piece = ReadBuf::new(&mut piece);
             ready!(Pin::new(&mut this.source).poll_read(context, &mut piece))?;
-            this.at = 0;
-            this.piece = if piece.filled().is_empty() {
+            this.piece = Unread::from(if piece.filled().is_empty() {
                 this.conversion
                     .take()
                     .map(Conversion::finish)
                     .unwrap_or_default()
             } else {
                 conversion.feed(piece.filled())
-            };
+            });
         }
     }
 }

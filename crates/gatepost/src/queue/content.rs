@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::JoinHandle;
 
 use super::storage::StoredFile;
+use super::unread::Unread;
 
 /// Octets of a large body read at a time.
 const PIECE: u64 = 256 << 10;
@@ -21,8 +22,7 @@ const PIECE: u64 = 256 << 10;
 /// The content of a message, to be read once from front to end.
 pub struct Content {
     length: u64,
-    piece: Vec<u8>,
-    at: usize,
+    piece: Unread,
     body: Option<BodyReader>,
 }
 
@@ -31,8 +31,7 @@ impl Content {
     pub fn in_memory(octets: Vec<u8>) -> Self {
         Self {
             length: octets.len() as u64,
-            piece: octets,
-            at: 0,
+            piece: Unread::from(octets),
             body: None,
         }
     }
@@ -47,8 +46,7 @@ impl Content {
     ) -> Self {
         Self {
             length: headers.len() as u64 + length,
-            piece: headers,
-            at: 0,
+            piece: Unread::from(headers),
             body: Some(BodyReader {
                 file,
                 position: 0,
@@ -75,18 +73,14 @@ impl AsyncRead for Content {
     ) -> Poll<io::Result<()>> {
         loop {
             let this = &mut *self;
-            let left = this.piece.get(this.at..).unwrap_or_default();
-            if !left.is_empty() {
-                let count = left.len().min(buffer.remaining());
-                buffer.put_slice(left.get(..count).unwrap_or_default());
-                this.at += count;
+            if this.piece.hand_out(buffer) {
                 return Poll::Ready(Ok(()));
             }
             let Some(body) = &mut this.body else {
                 return Poll::Ready(Ok(()));
             };
             match ready!(body.poll_piece(context))? {
-                Some(piece) => (this.piece, this.at) = (piece, 0),
+                Some(piece) => this.piece = Unread::from(piece),
                 None => this.body = None,
             }
         }

@@ -22,6 +22,7 @@ pub mod lease;
 pub mod schedule;
 pub mod spool;
 pub mod storage;
+pub(crate) mod unread;
 
 use std::path::Path;
 use std::sync::Arc;
