@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::server::AUTH_PLAIN;
+
 /// Longest wait for anything: a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -113,6 +115,16 @@ impl Talk {
     pub(crate) async fn ask(&mut self, line: &str, begin: &str) -> String {
         self.send(format!("{line}\r\n")).await;
         self.expect(begin).await
+    }
+
+    /// Authenticates as the developer and submits a message with this body; both are accepted.
+    pub(crate) async fn submit(&mut self, body: &str) {
+        self.ask(AUTH_PLAIN, "235 ").await;
+        self.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+        self.ask("RCPT TO:<you@example.com>", "250 ").await;
+        self.ask("DATA", "354 ").await;
+        let message = format!("From: dev@localhost\r\n\r\n{body}\r\n.");
+        self.ask(&message, "250 2.0.0 ").await;
     }
 
     /// Ends our side, inside TLS with its notice.
