@@ -77,6 +77,12 @@ pub(super) async fn server_with(routes: Vec<Route>) -> Server {
     Server::start_with(|config| config.routes = routes).await
 }
 
+/// A Gatepost that hands mail for `peer.test` on to this peer, by the strongest mechanism that both know.
+pub(super) async fn server_before(peer: &ServerPeer) -> Server {
+    let route = route(peer, "peer.test", RouteTls::StartTls, None, PASSWORD);
+    server_with(vec![route]).await
+}
+
 /// Submits a message over the legacy lane, where even the rudest sample passes; the octets go out as they are but for the dots.
 async fn submit(server: &Server, recipient: &str, message: &[u8]) {
     let mut talk: Talk = server.talk_authenticated().await;
@@ -242,14 +248,7 @@ async fn aiosmtpd_gets_mail_of_every_shape_as_it_was() {
 
 async fn deliver_every_shape(program: Program) {
     let peer = ServerPeer::start(program).await;
-    let server = server_with(vec![route(
-        &peer,
-        "peer.test",
-        RouteTls::StartTls,
-        None,
-        PASSWORD,
-    )])
-    .await;
+    let server = server_before(&peer).await;
     let samples = corpus::samples();
     let name = |sample: &Sample| format!("{}@peer.test", sample.name);
     for sample in &samples {

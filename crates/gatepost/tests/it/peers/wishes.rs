@@ -2,11 +2,10 @@
 
 use std::process::Stdio;
 
-use gatepost::config::resolved::RouteTls;
 use tokio::process::Command;
 
-use super::server_peer::{PASSWORD, Program, ServerPeer};
-use super::smarthost::{route, server_with};
+use super::server_peer::{Program, ServerPeer};
+use super::smarthost::server_before;
 use crate::server::Server;
 
 const SMTPLIB: &str = r"
@@ -38,14 +37,7 @@ async fn smtplib(server: &Server, recipient: &str, mail: &str, rcpt: &str, text:
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postfix_tells_of_success_as_the_sender_asked_gatepost() {
     let postfix = ServerPeer::start(Program::PostfixDovecot).await;
-    let server = server_with(vec![route(
-        &postfix,
-        "peer.test",
-        RouteTls::StartTls,
-        None,
-        PASSWORD,
-    )])
-    .await;
+    let server = server_before(&postfix).await;
     smtplib(
         &server,
         "you@peer.test",
@@ -75,14 +67,7 @@ async fn postfix_tells_of_success_as_the_sender_asked_gatepost() {
 async fn mail_in_utf8_arrives_as_it_was() {
     for program in [Program::PostfixDovecot, Program::Exim, Program::Aiosmtpd] {
         let peer = ServerPeer::start(program).await;
-        let server = server_with(vec![route(
-            &peer,
-            "peer.test",
-            RouteTls::StartTls,
-            None,
-            PASSWORD,
-        )])
-        .await;
+        let server = server_before(&peer).await;
         smtplib(
             &server,
             "j\u{fc}rgen@peer.test",
