@@ -1,6 +1,6 @@
 //! An installed Gatepost: a directory with configuration, accounts and queue, and the program as a process on it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::accounts::account;
 use crate::talk::Talk;
 
 pub(crate) const ACCOUNT: &str = "fred@own.example";
@@ -64,16 +65,9 @@ tls = "none"
     }
 
     pub(crate) fn add_account(&self) {
-        let arguments = ["account", "add", ACCOUNT, "--legacy", "--password-stdin"];
-        let mut child = self
-            .command(&arguments)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(PASSWORD.as_bytes()).unwrap();
-        drop(stdin);
-        assert!(child.wait().unwrap().success());
+        let arguments = ["add", ACCOUNT, "--legacy", "--password-stdin"];
+        let added = account(&self.configuration(), &arguments, PASSWORD);
+        assert!(added.status.success(), "{added:?}");
     }
 
     pub(crate) fn configuration(&self) -> PathBuf {
@@ -132,13 +126,8 @@ tls = "none"
         let address = loop {
             let mut line = String::new();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ends: {log}");
-            let address = line
-                .split(' ')
-                .filter(|_| line.contains("event=listening"))
-                .find_map(|field| field.strip_prefix("address="))
-                .map(|address| address.parse().unwrap());
             log.push_str(&line);
-            if let Some(address) = address {
+            if let Some((_, address)) = listening(&line) {
                 break address;
             }
         };
@@ -153,6 +142,14 @@ tls = "none"
             log: Some(log),
         }
     }
+}
+
+/// Name and address of a listener, of the line that says it is one.
+pub(crate) fn listening(line: &str) -> Option<(String, SocketAddr)> {
+    let field = |name: &str| line.split(' ').find_map(|field| field.strip_prefix(name));
+    field("event=").filter(|event| *event == "listening")?;
+    let address = field("address=")?.parse().ok()?;
+    Some((field("listener=")?.to_owned(), address))
 }
 
 impl Running {

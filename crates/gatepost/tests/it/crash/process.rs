@@ -1,7 +1,6 @@
 //! The program itself, as its own process, with accounts, certificate and configuration in a directory of the test.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -14,6 +13,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
 use super::mail::Road;
+use crate::accounts::account;
+use crate::house::listening;
 
 /// The account that submits, and its password of both kinds.
 pub(super) const ACCOUNT: &str = "load@crash.example";
@@ -94,20 +95,9 @@ longest = "1s"
     }
 
     fn account(&self, arguments: &[&str]) {
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_gatepost"))
-            .arg("account")
-            .args(arguments)
-            .arg("--password-stdin")
-            .arg("-c")
-            .arg(self.configuration())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(PASSWORD.as_bytes()).unwrap();
-        drop(stdin);
-        assert!(child.wait().unwrap().success(), "account {arguments:?}");
+        let arguments = [arguments, &["--password-stdin"]].concat();
+        let done = account(&self.configuration(), &arguments, PASSWORD);
+        assert!(done.status.success(), "{done:?}");
     }
 
     /// Starts the process; its listeners accept when this is ready.
@@ -176,14 +166,6 @@ impl Process {
             .iter()
             .fold(String::new(), |all, line| all + line + "\n")
     }
-}
-
-/// Name and address of a listener, of the line that says it is one.
-fn listening(line: &str) -> Option<(String, SocketAddr)> {
-    let field = |name: &str| line.split(' ').find_map(|field| field.strip_prefix(name));
-    field("event=").filter(|event| *event == "listening")?;
-    let address = field("address=")?.parse().ok()?;
-    Some((field("listener=")?.to_owned(), address))
 }
 
 async fn follow(
