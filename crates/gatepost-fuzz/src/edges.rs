@@ -52,7 +52,7 @@ pub fn config(octets: &[u8]) {
     }
 }
 
-/// Any line on the control socket is a command or none; a command is itself again on the wire, and is debugged without its password.
+/// Any line on the control socket is a command or none; a command is itself again on the wire, and is debugged without its password (V-38).
 pub fn control(octets: &[u8]) {
     let Ok(command) = serde_json::from_slice::<Command>(octets) else {
         return;
@@ -66,7 +66,7 @@ pub fn control(octets: &[u8]) {
     );
 }
 
-/// A hash of another program is itself again, and lets nobody in for asking.
+/// A hash of another program is itself again, and lets nobody in for asking (V-39).
 pub fn foreign_hash(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else {
         return;

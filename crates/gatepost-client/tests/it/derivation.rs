@@ -1,4 +1,4 @@
-//! T-15: a server that makes us work. The work ends with the exchange, and others are not held up by it.
+//! T-15, V-44: a server that makes us work. The work ends with the exchange, and others are not held up by it.
 
 use std::time::{Duration, Instant};
 

@@ -75,6 +75,7 @@ async fn a_good_certificate() {
     log_in(&connector).await.unwrap();
 }
 
+/// V-25, V-52: a certificate proves the name that it says, all of it, or nothing.
 #[tokio::test]
 async fn certificates_that_prove_nothing() {
     let (authority, stranger) = (Authority::new(), Authority::new());
@@ -82,6 +83,10 @@ async fn certificates_that_prove_nothing() {
         let acceptors = [
             ("wrong name", authority.acceptor(&["other.example.com"])),
             ("an address for a name", authority.acceptor(&["127.0.0.1"])),
+            (
+                "a name behind a NUL",
+                authority.acceptor(&["localhost\0.evil.example"]),
+            ),
             ("unknown authority", stranger.acceptor(&["localhost"])),
             ("expired", authority.expired()),
         ];
@@ -111,7 +116,7 @@ async fn certificates_that_prove_nothing() {
     tells_nothing(&peer.heard());
 }
 
-/// T-30: somebody on the way removes STARTTLS, refuses it, or answers it with replies of his own.
+/// T-30, V-15: somebody on the way removes STARTTLS, refuses it, or answers it with replies of his own.
 #[tokio::test]
 async fn start_tls_tampered_with() {
     let authority = Authority::new();
@@ -199,7 +204,7 @@ async fn the_wrong_kind_of_port() {
     }
 }
 
-/// T-17: whatever a server in clear offers, it does not get the password.
+/// T-17, V-16: whatever a server in clear offers, it does not get the password.
 #[tokio::test]
 async fn no_password_in_clear() {
     let authority = Authority::new();

@@ -247,7 +247,7 @@ fn an_unusable_nonce_or_host_ends_the_exchange() {
     }
 }
 
-// CRAM-09, AUTH-27.
+// CRAM-09, AUTH-27, V-41.
 #[test]
 fn an_unknown_user_sees_what_a_known_one_sees() {
     let known = exchange(reston(), "tim", "wrong", &|_| holds("tanstaaftanstaaf"));

@@ -215,6 +215,32 @@ mod tests {
         }
     }
 
+    /// V-51: "body of all 3-letter words over {CR, LF, `.`} up to 9 → round trip", as a server that knows CRLF alone reads it.
+    #[test]
+    fn v_51_every_word_of_dots_and_line_ends_arrives() {
+        for length in 0..=9 {
+            for word in 0..3_usize.pow(length) {
+                let letter = |place| b"\r\n."[word / 3_usize.pow(place) % 3];
+                let content: Vec<u8> = (0..length).map(letter).collect();
+                let wire = String::from_utf8(encoded(&[&content])).unwrap();
+                let read: String = wire
+                    .split_inclusive("\r\n")
+                    .take_while(|line| *line != ".\r\n")
+                    .map(|line| line.strip_prefix('.').unwrap_or(line))
+                    .collect();
+                let text = String::from_utf8(content).unwrap();
+                let mut meant = text
+                    .replace("\r\n", "\n")
+                    .replace('\r', "\n")
+                    .replace('\n', "\r\n");
+                if !meant.is_empty() && !meant.ends_with("\r\n") {
+                    meant.push_str("\r\n");
+                }
+                assert_eq!(read, meant, "{text:?}");
+            }
+        }
+    }
+
     #[test]
     fn splitting_changes_nothing() {
         let content = b"a\r\n.b\n..\r.\r\n\0\n.\n";

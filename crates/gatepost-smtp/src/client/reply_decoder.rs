@@ -155,7 +155,7 @@ mod tests {
         replies.remove(0)
     }
 
-    /// CODE-10, CODE-12, SMTP-19, CLI-03, LS-04, LS-05, LS-33: forms seen in the field.
+    /// CODE-10, CODE-12, SMTP-19, CLI-03, LS-04, LS-05, LS-33: forms seen in the field. V-23: codes without text.
     #[test]
     fn forms_of_the_field() {
         type Row = (
@@ -182,6 +182,9 @@ mod tests {
             (b"550 5.7.1.2 odd\r\n", 550, None, &["5.7.1.2 odd"]),
             (b"550 5.7001.1 odd\r\n", 550, None, &["5.7001.1 odd"]),
             (b"250 2.0.0\r\n", 250, Some("2.0.0"), &[""]),
+            (b"550 5.7\r\n", 550, None, &["5.7"]),
+            (b"550 5.7.1\r\n", 550, Some("5.7.1"), &[""]),
+            (b"550-\r\n550\r\n", 550, None, &["", ""]),
             (b"250-a\r\n451 b\r\n", 451, None, &["a", "b"]),
             (b"220 caf\xe9\r\n", 220, None, &["caf\u{fffd}"]),
         ];

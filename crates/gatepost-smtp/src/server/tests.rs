@@ -7,6 +7,7 @@ mod extensions;
 mod harness;
 mod layer;
 mod mail;
+mod past_faults;
 mod properties;
 mod smuggling;
 mod turns;

@@ -201,3 +201,19 @@ fn nonce() -> Result<String, Refusal> {
     getrandom::fill(&mut octets).map_err(|_| Refusal::Unavailable)?;
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(octets))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    // V-42: never the same, and of at least 128 bits.
+    #[test]
+    fn v_42_nonces_are_all_different() {
+        let drawn: HashSet<String> = (0..100_000).map(|_| nonce().unwrap()).collect();
+        assert_eq!(drawn.len(), 100_000);
+        // Base64: six bits a letter.
+        assert!(drawn.iter().all(|nonce| nonce.len() * 6 >= 128));
+    }
+}

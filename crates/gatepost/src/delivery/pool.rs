@@ -96,7 +96,7 @@ impl<K: Eq + Hash, C> Default for Pool<K, C> {
 mod tests {
     use super::*;
 
-    // T-49: "two credentials alternating 10,000 times, each MAIL under its own AUTH".
+    // T-49, V-22: "two credentials alternating 10,000 times, each MAIL under its own AUTH".
     #[test]
     fn a_connection_comes_back_only_under_its_key() {
         let now = Instant::now();

@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(line.matches('\n').count(), 1);
     }
 
-    /// T-52: a user name cannot forge a line, a field, or a terminal command.
+    /// T-52, V-62, V-63: a user name cannot forge a line, a field, or a terminal command.
     #[test]
     fn a_hostile_name_stays_inside_its_value() {
         let name = "x from 1.2.3.4\npeer=198.51.100.1 reason=ok\u{1b}[2J\" rhost=";

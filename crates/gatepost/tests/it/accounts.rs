@@ -340,6 +340,7 @@ async fn the_running_server_does_what_is_asked_and_logins_see_it_at_once() {
     assert!(ended.won());
 }
 
+/// V-38.
 #[tokio::test]
 async fn lines_that_are_no_command_are_answered_or_cut_off() {
     let server = serve();

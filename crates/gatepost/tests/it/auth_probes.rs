@@ -150,7 +150,7 @@ async fn scr_18_an_unknown_name_looks_like_a_known_one_and_the_same_after_a_rest
     assert_ne!(before[1].2, before[3].2, "names have salts of their own");
 }
 
-/// CRAM-09, PLAIN-09: the same replies, in the same number, for names that exist and names that do not.
+/// CRAM-09, PLAIN-09, V-41: the same replies, in the same number, for names that exist and names that do not.
 #[tokio::test]
 async fn auth_27_every_mechanism_says_the_same_of_known_unknown_and_keyless_names() {
     let house = House::new();
@@ -178,6 +178,7 @@ async fn auth_27_every_mechanism_says_the_same_of_known_unknown_and_keyless_name
     }
 }
 
+/// T-24, V-29.
 #[tokio::test]
 async fn t_24_a_changed_password_is_forgotten_at_once() {
     let house = House::new();
@@ -385,6 +386,7 @@ async fn a_directory_that_is_down_or_too_slow_is_no_judgement() {
     }
 }
 
+/// T-25, V-29.
 #[tokio::test]
 async fn t_25_an_empty_secret_reaches_no_directory_and_is_no_guess() {
     let (authenticator, asked) = scripted(Duration::ZERO, || {

@@ -22,6 +22,30 @@ async fn malformed_base64_is_501_and_the_session_goes_on() {
     assert_eq!(aborted.len(), 5, "{aborted:?}");
 }
 
+/// V-27: one client's bad base64 is its own affair.
+#[tokio::test]
+async fn logins_of_others_do_not_notice_malformed_ones() {
+    let server = Server::start().await;
+    let mut others = Vec::new();
+    for _ in 0..20 {
+        let mut talk = server.talk_legacy().await;
+        talk.ask("EHLO client.example", "250 ").await;
+        talk.ask("AUTH LOGIN", "334 ").await;
+        talk.ask("ZGV2QGxvY2FsaG9zdA==", "334 ").await;
+        others.push(talk);
+    }
+    let mut bad = server.talk_legacy().await;
+    bad.ask("EHLO client.example", "250 ").await;
+    for malformed in ["=", "====", "A", "AAA=A", "\u{e9}", "%", "Z GV2"] {
+        bad.ask("AUTH LOGIN", "334 ").await;
+        bad.ask("ZGV2QGxvY2FsaG9zdA==", "334 ").await;
+        bad.ask(malformed, "5").await;
+    }
+    for talk in &mut others {
+        talk.ask("Z2F0ZXBvc3Q=", "235 ").await;
+    }
+}
+
 /// AUTH-13, SMTP-06: a line that is too long is swallowed to its end, refused, and costs no more than the limit.
 #[tokio::test]
 async fn over_long_lines_are_refused_and_the_session_goes_on() {

@@ -193,6 +193,45 @@ async fn a_refused_recipient_is_returned_to_the_sender() {
     world.stop().await;
 }
 
+// V-01, V-35, V-36: what other programs expanded, or gave to a shell, is a name like any other, on the wire and in the notice.
+#[tokio::test]
+async fn v_01_nothing_in_an_address_is_expanded() {
+    let hop = Smarthost::start(|line| {
+        line.starts_with("RCPT")
+            .then(|| "550 5.1.1 No ${domain}\r\n".to_owned())
+    })
+    .await;
+    let mut world = World::start(|_| vec![capture_notices(), route_to(&[hop.port()])]);
+    let recipients = [
+        "${run{x}}@next.example",
+        "$HOME@next.example",
+        "`id`@next.example",
+        "%u%s{x}@next.example",
+        "\"$(id)\"@next.example",
+        "\";id;\"@next.example",
+        "|/bin/sh@next.example",
+        "../../etc/passwd@next.example",
+    ];
+    world.submit("me@own.example", &recipients, BODY).await;
+    for recipient in recipients {
+        let attempt = world.attempt(recipient).await;
+        assert_eq!(attempt.outcome, DeliveryOutcome::Bounced, "{recipient}");
+    }
+    let lines = hop.lines();
+    let (_, notice) = world.only_captured().await;
+    for recipient in recipients {
+        assert!(
+            lines.contains(&format!("RCPT TO:<{recipient}>")),
+            "{lines:?}"
+        );
+        let told = format!("Final-Recipient: rfc822; {recipient}\r\n");
+        assert!(notice.contains(&told), "{notice}");
+    }
+    let reply = "Diagnostic-Code: smtp; 550 5.1.1 No ${domain}\r\n";
+    assert!(notice.contains(reply), "{notice}");
+    world.stop().await;
+}
+
 // T-45: "1,000 failing recipients → 1 DSN", over as many transactions as it takes.
 #[tokio::test]
 async fn one_notice_tells_of_all_that_failed_together() {

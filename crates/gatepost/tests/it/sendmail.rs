@@ -85,6 +85,21 @@ async fn as_programs_call_it() {
     );
 }
 
+/// V-51: a recipient of the message that begins with `-` is an address.
+#[tokio::test]
+async fn v_51_an_address_is_never_an_option() {
+    let server = Server::start().await;
+    let program = sendmail(server.directory.path());
+    let configuration = configure(&server, "gatepost");
+    let message = "To: <-X/tmp/f@x.example>, -C@x.example\nSubject: s\n\ntext\n";
+    let output = run(&program, &configuration, &["-t"], message).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let (_, mut recipients) = newest(&server).await;
+    recipients.sort();
+    assert_eq!(recipients, ["-C@x.example", "-X/tmp/f@x.example"]);
+}
+
 /// sysexits.h: what callers such as cron and mutt look at.
 #[tokio::test]
 async fn statuses_say_what_failed() {

@@ -143,7 +143,7 @@ fn a_client_that_does_not_prepare_its_name_gets_in() {
     );
 }
 
-// SCR-07, SCR-09, T-16: each with the proof that is right for what is sent, so that only the named check can refuse.
+// SCR-07, SCR-09, T-16, V-43: each with the proof that is right for what is sent, so that only the named check can refuse.
 #[test]
 fn wrong_final_messages_are_refused_though_the_proof_fits_them() {
     let bare = format!("n=user,r={CLIENT_NONCE}");
@@ -353,7 +353,7 @@ fn the_directory_has_the_last_word() {
     }
 }
 
-// SASL-08: a driver that forgets to draw a nonce gets no exchange, on either side.
+// SASL-08, V-42: a driver that forgets to draw a nonce gets no exchange, on either side.
 #[test]
 fn an_unusable_nonce_ends_the_exchange() {
     for nonce in ["", "a,b", "a b", "\u{e9}"] {

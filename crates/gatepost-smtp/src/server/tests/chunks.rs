@@ -44,7 +44,7 @@ fn replies(prepare: impl Fn() -> Driver, input: &[u8]) -> (Vec<String>, Driver) 
     (expected, whole)
 }
 
-// BDAT-01, BDAT-04, EOL-07
+// BDAT-01, BDAT-04, EOL-07, V-04
 #[test]
 fn bdat_01_bdat_04_eol_07_a_message_in_chunks() {
     let message = b"A: b\r\nC: d\r\n\r\n.\r\n..\r\nbody\r\n.\r\nlast";
@@ -81,7 +81,7 @@ fn bdat_01_bdat_04_eol_07_a_message_in_chunks() {
     );
 }
 
-// BDAT-01: "After an error read and discard chunk(s) before replying; further BDATs of the pipeline also discarded".
+// BDAT-01, V-04: "After an error read and discard chunk(s) before replying; further BDATs of the pipeline also discarded".
 #[test]
 fn bdat_01_a_refused_chunk_is_read_and_so_are_those_behind_it() {
     let commands = b"RSET\r\nQUIT\r\n";

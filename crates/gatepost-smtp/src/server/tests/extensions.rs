@@ -86,7 +86,7 @@ fn dsn_01_dsn_02_what_the_program_is_asked() {
     );
 }
 
-// DSN-01
+// DSN-01, V-06
 #[test]
 fn dsn_01_bad_values_and_the_wrong_command() {
     let mail = [

@@ -97,7 +97,7 @@ fn lc_22_lc_23_forms_of_mail_and_rcpt() {
     }
 }
 
-// SMTP-04, SMTP-05, SMTP-10, SIZE-01
+// SMTP-04, SMTP-05, SMTP-10, SIZE-01, T-36, V-06
 #[test]
 fn smtp_04_smtp_05_smtp_10_size_01_t_36_refused_forms() {
     let rows = [
@@ -173,6 +173,7 @@ fn smtp_08_smtp_16_recipients() {
     assert_eq!(codes(&driver.say("DATA")), ["354"]);
 }
 
+// T-02, V-20
 #[test]
 fn t_02_after_every_end_mail_is_needed_again() {
     let no = |name, refusal| {

@@ -34,7 +34,7 @@ fn kept(mut driver: Driver, pieces: [&[u8]; 2]) -> (usize, Vec<u8>) {
     (driver.committed.len(), [headers, body].concat())
 }
 
-// T-34, F-9, EOL-01, EOL-03, EOL-05
+// T-34, F-9, V-17, EOL-01, EOL-03, EOL-05
 #[test]
 fn t_34_f_9_eol_01_no_second_message_behind_data() {
     let mut wrong = 0;
@@ -69,7 +69,7 @@ fn t_34_f_9_eol_01_no_second_message_behind_data() {
     assert_eq!(wrong, 2 * 34);
 }
 
-// T-34, F-9, BDAT-04
+// T-34, F-9, V-17, BDAT-04
 #[test]
 fn t_34_f_9_bdat_04_a_chunk_ends_where_it_was_said_to_end() {
     for before in ENDS {

@@ -12,6 +12,7 @@ use gatepost::queue::{EntryState, EntryView, ListQuery, Queue};
 use gatepost_sasl::mechanism::{
     CRAM_MD5, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512,
 };
+use gatepost_smtp::quirk::Quirk;
 use tokio::io::AsyncReadExt as _;
 
 use super::world::World;
@@ -139,7 +140,7 @@ async fn through(
     assert!(content.ends_with(MESSAGE), "{domain}: {content}");
 }
 
-// A certificate that is not good stops the lane, and no password leaves.
+// V-52: a certificate that is not good stops the lane, and no password leaves.
 #[tokio::test]
 async fn a_next_hop_that_cannot_prove_its_name_gets_nothing() {
     let next = Server::start().await;
@@ -193,6 +194,44 @@ async fn notices_pass_through_the_next_server() {
     }
     assert_eq!(captured(&next.queue).await.len(), 1);
     world.stop().await;
+}
+
+// V-18, T-35, F-9: the exception for devices ends with the listener that has it: what it lets in is one message at the next server, too.
+#[tokio::test]
+async fn v_18_one_message_stays_one_through_two_servers() {
+    let next = Server::start().await;
+    let first = Server::start_with(|config| {
+        config.routes = vec![route(&next, "*", next.smtps, RouteTls::Implicit, None)];
+        for listener in &mut config.listeners {
+            listener.tolerate.push(Quirk::LineFeedEndOfData);
+        }
+    })
+    .await;
+    let second = "MAIL FROM:<dev@localhost>\nRCPT TO:<evil@a.example>\nDATA\nFrom: evil\n\nx\n";
+    let mut sent = 0;
+    for before in ["\n", "\r", "\r\n", "\n\r", "\0\n"] {
+        for behind in ["\n", "\r", "\n\r", "\0\n"] {
+            let mut talk = first.talk_legacy().await;
+            talk.ask("EHLO client.example", "250 ").await;
+            talk.ask(AUTH_PLAIN, "235 ").await;
+            talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
+            talk.ask("RCPT TO:<you@a.example>", "250 ").await;
+            talk.ask("DATA", "354 ").await;
+            let text = "From: dev@localhost\r\n\r\ntext";
+            talk.send(format!("{text}{before}.{behind}{second}\r\n.\r\n"))
+                .await;
+            talk.expect("250 2.0.0 ").await;
+            talk.ask("QUIT", "221 ").await;
+            sent += 1;
+        }
+    }
+    first.log.wait_for_count("event=delivery", sent).await;
+    let delivered = first.log.lines_with("result=delivered");
+    assert_eq!(delivered.len(), sent, "{delivered:?}");
+    let arrived = captured(&next.queue).await;
+    assert_eq!(arrived.len(), sent);
+    let evil = next.log.lines_with("evil@a.example");
+    assert!(evil.is_empty(), "{evil:?}");
 }
 
 // The whole way: a client, a server with a route, the next server.
