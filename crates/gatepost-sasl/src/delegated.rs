@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Invariants: one question per message of the peer, in order. A server exchange succeeds only with the directory's
-//! verdict, whose grant also names the authcid, because only the directory understood the messages. A client exchange
+//! verdict; it also names the authcid, because only the directory understood the messages. A client exchange
 //! succeeds only after its side has sent what it calls its last message.
 
 use crate::client::{
@@ -54,13 +54,17 @@ impl AwaitAnswer for AwaitDirectory {
             }
             Answer::PassThrough(PassThroughStep::Done {
                 verdict,
+                authcid,
+                authzid: _,
                 final_data,
                 layer,
-            }) => ServerStep::Done(
-                Outcome::named_by_grant(self.mechanism, verdict)
-                    .with_final_data(final_data)
-                    .with_layer(layer),
-            ),
+            }) => {
+                let outcome = match authcid {
+                    Some(authcid) => Outcome::of(self.mechanism, authcid, verdict),
+                    None => Outcome::named_by_grant(self.mechanism, verdict),
+                };
+                ServerStep::Done(outcome.with_final_data(final_data).with_layer(layer))
+            }
             _ => ServerStep::refused(Refusal::Unavailable),
         }
     }
@@ -156,7 +160,7 @@ impl AwaitChallenge for AwaitVerdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Verdict;
+    use crate::{Authcid, Verdict};
     use crate::layer::LayerFault;
     use crate::mechanism::SCRAM_SHA_256;
     use crate::pairing::granted;
@@ -200,7 +204,9 @@ mod tests {
         let (message, state) = asked(state.respond(b""));
         assert_eq!(message.as_deref(), Some(&b""[..]));
         let step = state.answer(Answer::PassThrough(PassThroughStep::Done {
-            verdict: granted("user@EXAMPLE.COM"),
+            verdict: granted("user@example.com"),
+            authcid: Some(Authcid::parse("user@EXAMPLE.COM").unwrap()),
+            authzid: None,
             final_data: Some(b"last".to_vec()),
             layer: Some(Box::new(Toy)),
         }));
@@ -208,6 +214,7 @@ mod tests {
             panic!("{step:?}");
         };
         assert_eq!(success.identity.authcid().as_str(), "user@EXAMPLE.COM");
+        assert_eq!(success.identity.login(), "user@example.com");
         assert_eq!(success.final_data.as_deref(), Some(&b"last"[..]));
         assert_eq!(
             success
@@ -307,6 +314,8 @@ mod tests {
         let done = |verdict| {
             Answer::PassThrough(PassThroughStep::Done {
                 verdict,
+                authcid: None,
+                authzid: None,
                 final_data: Some(b"data".to_vec()),
                 layer: Some(Box::new(Toy)),
             })

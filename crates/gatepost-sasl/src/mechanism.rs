@@ -27,6 +27,7 @@ pub static ALL: &[&Mechanism] = &[
     &SCRAM_SHA_512,
     &SCRAM_SHA_256,
     &SCRAM_SHA_1,
+    &GSSAPI,
     &PLAIN,
     &LOGIN,
     &DIGEST_MD5,

@@ -320,6 +320,10 @@ pub enum PassThroughStep {
     Done {
         /// Who it was, or why not.
         verdict: Verdict,
+        /// Whose proof it was, as the mechanism names him; `None` = as the verdict names the account, or unknown.
+        authcid: Option<Authcid>,
+        /// Whom he asked to act as, as sent.
+        authzid: Option<Authzid>,
         /// Additional data with success.
         final_data: Option<Vec<u8>>,
         /// The security layer agreed on.

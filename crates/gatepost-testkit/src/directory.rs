@@ -123,6 +123,8 @@ impl FakeDirectory {
             None if message.is_empty() => PassThroughStep::Challenge(b"name?".to_vec()),
             None => PassThroughStep::Challenge(format!("password of {message}?").into_bytes()),
             Some((name, password)) => PassThroughStep::Done {
+                authcid: None,
+                authzid: None,
                 verdict: self.verdict(name, None, |account| account.password == password),
                 final_data: Some(if self.layered {
                     b"welcome under seal".to_vec()

@@ -29,9 +29,11 @@ use tokio::time::{Instant, interval_at, timeout};
 use crate::admin::token::Token;
 use crate::admin::{self, Site};
 use crate::auth::Authenticator;
+use crate::auth::account_grant::AccountGrants;
 use crate::auth::directories::Directories;
 use crate::auth::guard::Rules;
 use crate::auth::hash::HashPool;
+use crate::auth::kerberos::{self, KerberosDirectory};
 use crate::auth::store_directory::StoreDirectory;
 use crate::config::ConfigError;
 use crate::config::resolved::Config;
@@ -464,7 +466,22 @@ fn services(
     })?;
     let accounts = StoreDirectory::new(store.clone(), pool, observer.clone())
         .map_err(|error| ServeError::new(error.to_string(), "nothing was changed"))?;
-    let directory = Directories::of(accounts);
+    let mut directory = Directories::of(accounts);
+    if let Some(settings) = &config.kerberos {
+        let grants = AccountGrants::new(store.clone());
+        let trouble = kerberos::trouble(settings);
+        // Without the library GSSAPI is not offered; everything else is.
+        if let Ok(kerberos) = KerberosDirectory::new(settings.clone(), grants, observer.clone()) {
+            directory = directory.with_kerberos(kerberos);
+        }
+        if let Some(detail) = trouble {
+            observer.emit(Fault {
+                part: "kerberos",
+                reason: Reason::Unavailable,
+                detail,
+            });
+        }
+    }
     Ok(Services {
         hostname: config.hostname.as_str().into(),
         authenticator: Authenticator::new(&config.hostname, Box::new(directory), Rules::default()),

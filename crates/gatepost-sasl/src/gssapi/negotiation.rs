@@ -3,6 +3,7 @@
 //! Both begin with one octet of layers and three octets of the longest frame the sender takes, most significant first.
 
 use super::context::Protection;
+use crate::layer::{LayerPolicy, LayerStrength};
 
 /// Octets of layers and limit.
 const HEAD: usize = 4;
@@ -39,6 +40,20 @@ impl LayerSet {
     /// Whether something of `other` is in it.
     pub const fn has(self, other: Self) -> bool {
         !self.and(other).is_empty()
+    }
+}
+
+impl From<LayerPolicy> for LayerSet {
+    fn from(policy: LayerPolicy) -> Self {
+        let layers = [
+            (LayerStrength::None, Self::NONE),
+            (LayerStrength::Integrity, Self::INTEGRITY),
+            (LayerStrength::Confidentiality, Self::CONFIDENTIALITY),
+        ];
+        layers
+            .into_iter()
+            .filter(|(strength, _)| policy.allows(*strength))
+            .fold(Self(0), |set, (_, layer)| set.or(layer))
     }
 }
 
@@ -105,7 +120,8 @@ impl Choice {
         octets
     }
 
-    /// GSS-06: exactly one layer, of those offered; without a layer the limit is 0.
+    /// GSS-06: exactly one layer, of those offered. Without a layer the limit says nothing; it should be 0 then, and GNU SASL
+    /// sends ours back.
     pub(super) fn parse(octets: &[u8], offer: Offer) -> Option<Self> {
         let (layer, max_frame, authzid) = split(octets)?;
         let protection = match layer {
@@ -114,8 +130,7 @@ impl Choice {
             LayerSet::CONFIDENTIALITY => Some(Protection::Confidentiality),
             _ => return None,
         };
-        let fits = offer.layers.has(layer) && (protection.is_some() || max_frame == 0);
-        fits.then(|| Self {
+        offer.layers.has(layer).then(|| Self {
             protection,
             max_frame,
             authzid: authzid.to_vec(),
@@ -173,6 +188,8 @@ mod tests {
             ),
             ("01000000", None, 0, ""),
             ("04001000", Some(Protection::Confidentiality), 4096, ""),
+            // As GNU SASL chooses no layer.
+            ("0100ffff", None, 0xffff, ""),
             ("0200ffff61", Some(Protection::Integrity), 0xffff, "a"),
         ];
         for (octets, protection, max_frame, authzid) in rows {
@@ -190,13 +207,13 @@ mod tests {
         }
     }
 
-    /// GSS-06: "Mask with zero or two bits, a bit not offered, or nonzero max with layer none → fail." V-40: too short.
+    /// GSS-06: "Mask with zero or two bits, a bit not offered […] → fail." V-40: too short.
     #[test]
     fn gss_06_what_is_no_choice() {
         let all = Offer::new(ALL, 0xffff);
         for octets in [
             "", "01", "0100", "010000", "00000000", "03000000", "06001000", "07001000", "08001000",
-            "81000000", "01000001",
+            "81000000",
         ] {
             assert_eq!(Choice::parse(&unhex(octets), all), None, "{octets}");
         }
@@ -204,6 +221,18 @@ mod tests {
         for octets in ["02001000", "04001000"] {
             assert!(Choice::parse(&unhex(octets), all).is_some(), "{octets}");
             assert_eq!(Choice::parse(&unhex(octets), none), None, "{octets}");
+        }
+    }
+
+    // LAYER-07.
+    #[test]
+    fn layer_07_what_a_policy_allows() {
+        for (policy, mask) in [
+            (LayerPolicy::NEVER, 1),
+            (LayerPolicy::exactly(LayerStrength::Confidentiality), 4),
+            (LayerPolicy::ANY, 7),
+        ] {
+            assert_eq!(LayerSet::from(policy), LayerSet(mask), "{policy:?}");
         }
     }
 

@@ -62,7 +62,9 @@ fn check(pair: &mut Loopback, mechanism: &Mechanism, message: &[u8]) {
 #[test]
 fn every_mechanism_in_every_cut() {
     let content = b"From: user@example.com\r\n\r\n.\r\n..\r\nThe end.\r\n";
-    for &mechanism in mechanism::ALL {
+    // What a directory speaks itself has no client without it; the probes play that part.
+    let spoken_here = |one: &&Mechanism| one.needs != Needs::PassThrough;
+    for mechanism in mechanism::ALL.iter().copied().filter(spoken_here) {
         for cuts in [
             Cuts::Whole,
             Cuts::Octets,

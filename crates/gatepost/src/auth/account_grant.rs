@@ -31,6 +31,11 @@ impl AccountGrants {
         }
     }
 
+    /// Whether there is such an account.
+    pub fn exists(&self, name: &str) -> bool {
+        self.account(name).is_some()
+    }
+
     /// Whether somebody who proves to be this account may come in.
     pub fn is_enabled(&self, name: &str) -> bool {
         self.account(name).is_some_and(|account| account.enabled)

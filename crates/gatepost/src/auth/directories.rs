@@ -88,6 +88,7 @@ mod tests {
     use gatepost_sasl::{Authcid, Grant, Secret, Verdict};
 
     use super::*;
+    use crate::auth::directory::Conversation;
     use crate::auth::guard;
     use crate::auth::hash::Lane;
 
@@ -149,6 +150,7 @@ mod tests {
             channel: Channel::default(),
             network: guard::network(IpAddr::from([127, 0, 0, 1])),
             lane: Lane::Strangers,
+            conversation: Conversation::default(),
         };
         match directories.answer(question, &asker).await {
             Answer::Verdict(Verdict::Accepted(grant)) => Some(grant.login),

@@ -1,7 +1,10 @@
 //! The directory: whoever knows accounts and answers a mechanism's questions.
 
+use std::any::Any;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gatepost_sasl::{Answer, Mechanism, Question};
 
@@ -18,6 +21,33 @@ pub struct Asker {
     pub network: Network,
     /// Whether the peer has succeeded before.
     pub lane: Lane,
+    /// The exchange, for a directory that speaks its mechanism itself.
+    pub conversation: Conversation,
+}
+
+/// What a directory that speaks a mechanism itself keeps from one message of an exchange to the next. It belongs to the exchange
+/// and goes with it, however that ends. Clones are the same conversation.
+#[derive(Clone, Default)]
+pub struct Conversation(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
+
+impl Conversation {
+    /// Takes what was kept; `None` at the beginning, and when the last answer was not waited for.
+    pub fn resume<T: 'static>(&self) -> Option<T> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.and_then(|kept| kept.downcast().ok()).map(|kept| *kept)
+    }
+
+    /// Keeps this until the next message.
+    pub fn suspend<T: Send + 'static>(&self, state: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(state));
+    }
+}
+
+/// Nothing of what it holds: keys, maybe.
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Conversation")
+    }
 }
 
 /// An answer on its way. Dropping it takes the question back.

@@ -19,7 +19,7 @@ use tokio::time;
 
 use super::Authenticator;
 use super::channel::Peer;
-use super::directory::Asker;
+use super::directory::{Asker, Conversation};
 use super::guard::{Admission, Fingerprint, Ticket};
 use super::hash::Lane;
 use crate::store::verifiers::MAX_PASSWORD;
@@ -36,6 +36,7 @@ pub struct Exchange {
     /// Until something is judged.
     ticket: Option<Ticket>,
     lane: Lane,
+    conversation: Conversation,
     claim: Claim,
 }
 
@@ -86,6 +87,7 @@ impl Exchange {
                 peer,
                 ticket,
                 lane: Lane::Strangers,
+                conversation: Conversation::default(),
                 claim: Claim::default(),
             },
             params,
@@ -106,6 +108,15 @@ impl Exchange {
             Some(refusal) => Answer::Verdict(Verdict::Refused(refusal)),
             None => self.ask(&question).await,
         };
+        if let Answer::PassThrough(PassThroughStep::Done {
+            authcid, authzid, ..
+        }) = &answer
+        {
+            self.claim = Claim {
+                authcid: authcid.clone(),
+                authzid: authzid.clone(),
+            };
+        }
         if let Some(end) = judgement(&answer) {
             self.settle(end, self.authenticator.fingerprint(&question));
         }
@@ -117,6 +128,7 @@ impl Exchange {
             channel: self.peer.channel.clone(),
             network: super::guard::network(self.peer.address),
             lane: self.lane,
+            conversation: self.conversation.clone(),
         };
         let answering = self.authenticator.directory().answer(question, &asker);
         time::timeout(DEADLINE, answering)

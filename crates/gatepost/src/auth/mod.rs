@@ -13,6 +13,7 @@ pub mod directory;
 pub mod exchange;
 pub mod guard;
 pub mod hash;
+pub mod kerberos;
 mod recent;
 pub mod store_directory;
 pub mod verified;

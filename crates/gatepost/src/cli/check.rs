@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::auth::kerberos;
 use crate::cli::output::Form;
 use crate::cli::{CommandError, ConfigFile};
 use crate::config;
@@ -42,6 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let faulty = match config::load(path) {
         Ok(config) => {
             verdict.advice = config::check::advice(&config);
+            verdict.kerberos(&config);
             verdict.certificates(&config)
         }
         Err(error) => {
@@ -59,6 +61,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 }
 
 impl Verdict {
+    fn kerberos(&mut self, config: &Config) {
+        let trouble = config.kerberos.as_ref().and_then(kerberos::trouble);
+        self.advice.extend(trouble.map(|what| Advice {
+            what,
+            next: "until then GSSAPI is not offered, or answered with 454",
+        }));
+    }
+
     /// Holds certificates against their keys and against the time. Files that this user may not read have been advised about.
     fn certificates(&mut self, config: &Config) -> Result<(), CommandError> {
         let Some(first) = &config.tls else {

@@ -192,6 +192,9 @@ impl Notes {
                 self.private("tls.more.key", &more.key);
             }
         }
+        if let Some(kerberos) = &config.kerberos {
+            self.private("kerberos.keytab", &kerberos.keytab);
+        }
         for Route { action, .. } in &config.routes {
             let RouteAction::Smarthost(smarthost) = action else {
                 continue;

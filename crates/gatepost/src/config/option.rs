@@ -133,6 +133,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("", "listener", Kind::Tables, Refused, "", "An address to accept submission on. At least one."),
     option("", "tls", Kind::Table, Nothing, "", "Certificate and key. Required as soon as one listener uses TLS."),
     option("", "accounts", Kind::Table, Nothing, "", "What is kept for accounts."),
+    option("", "kerberos", Kind::Table, Nothing, "", "Kerberos V5. With it the mechanism GSSAPI is offered, and a ticket proves an account. Needs the package libgssapi-krb5-2. A change takes a restart; a new key in the keytab does not."),
     option("", "route", Kind::Tables, Nothing, "", "Where mail goes. The first route whose conditions all hold wins; mail that no route takes is held."),
     option("", "submission", Kind::Table, Nothing, "", "What is completed in messages that old programs and devices send unfinished."),
     option("", "limits", Kind::Table, Nothing, "", "Bounds of what peers may use."),
@@ -153,6 +154,13 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("tls", "more", Kind::Tables, Nothing, "", "Further certificates, each for the names it holds: a client that asks for one of them (SNI) gets it. Everyone else gets the first."),
 
     option("accounts", "scram", Kind::Words(&["sha-1", "sha-256", "sha-512"]), Value("[\"sha-1\", \"sha-256\", \"sha-512\"]"), "[\"sha-256\"]", "The hashes for which SCRAM keys are kept and SCRAM is offered. SHA-256 is always among them; SHA-1 is for clients that know no other. Keys for a hash that is taken out are forgotten at the next start; those for a new one are made when a password is set, or shown at a login, and the hash is offered when every account that can use SHA-256 has them."),
+
+    option("kerberos", "keytab", Kind::Path, Refused, "\"/etc/gatepost/smtp.keytab\"", "File with the key of smtp/HOST@REALM, HOST being the name that clients connect to. Readable by Gatepost alone."),
+    option("kerberos", "principal", Kind::Text, Nothing, "\"smtp/submit.example.com\"", "The only principal to accept tickets for. Every smtp/… of the keytab when absent."),
+    option("kerberos", "realm", Kind::Tables, Nothing, "", "A realm whose tickets are accepted. When absent, those of the keytab's realm are, for the account NAME@realm in lower case or, if there is none, NAME."),
+
+    option("kerberos.realm", "name", Kind::Text, Refused, "\"EXAMPLE.COM\"", "The realm, letter by letter. Only principals of one component count: alice@EXAMPLE.COM, not alice/admin@EXAMPLE.COM."),
+    option("kerberos.realm", "domain", Kind::Text, Nothing, "\"example.com\"", "The domain of its users' accounts: alice@EXAMPLE.COM is alice@example.com. When absent, she is alice."),
 
     option("tls.more", "certificate", Kind::Path, Refused, "\"/etc/gatepost/example.org.pem\"", "PEM file: the certificate first, then its intermediates."),
     option("tls.more", "key", Kind::Path, Refused, "\"/etc/gatepost/example.org.key\"", "PEM file of its private key."),

@@ -24,5 +24,9 @@ pub fn keep_what_is_fixed(running: &Config, changed: &mut Config) -> Vec<&'stati
         waiting.push("accounts");
         changed.accounts = running.accounts.clone();
     }
+    if changed.kerberos != running.kerberos {
+        waiting.push("kerberos");
+        changed.kerberos.clone_from(&running.kerberos);
+    }
     waiting
 }

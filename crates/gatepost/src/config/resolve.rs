@@ -3,6 +3,8 @@
 //! Parses, fills in defaults and proves what one file can prove about itself: no listener without what it needs, no open legacy
 //! lane, no page without a login on a network. Collects every fault instead of stopping at the first.
 
+mod kerberos;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -86,6 +88,7 @@ impl Resolver<'_> {
             .map(|table| self.route(table))
             .collect();
         Some(Config {
+            kerberos: self.kerberos(&top),
             accounts: self.accounts(&top),
             submission: self.submission(&top),
             limits: self.limits(&top),

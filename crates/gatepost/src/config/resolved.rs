@@ -30,6 +30,8 @@ pub struct Config {
     pub more_tls: Vec<TlsFiles>,
     /// What is kept for accounts.
     pub accounts: Accounts,
+    /// Kerberos, for the mechanism GSSAPI.
+    pub kerberos: Option<Kerberos>,
     /// Where mail goes; the first route whose conditions all hold wins. Without a match, mail is held.
     pub routes: Vec<Route>,
     /// Address of the pages, the API, `/healthz` and `/metrics`; none when absent.
@@ -127,6 +129,26 @@ impl Default for Accounts {
             scram: Hash::ALL.to_vec(),
         }
     }
+}
+
+/// How tickets are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kerberos {
+    /// The file with our keys.
+    pub keytab: PathBuf,
+    /// The only principal of ours to accept tickets for, with or without its realm; absent: whatever `smtp/…` the keytab holds.
+    pub principal: Option<String>,
+    /// Whose tickets are accepted; empty: those of our key's realm.
+    pub realms: Vec<KerberosRealm>,
+}
+
+/// A trusted realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KerberosRealm {
+    /// Its name, exactly.
+    pub name: String,
+    /// The domain of its users' accounts; absent: the accounts are the bare names.
+    pub domain: Option<String>,
 }
 
 /// One rule saying where mail goes.

@@ -224,6 +224,7 @@ impl Counters {
                     .inc_by(it.lines);
             }
             Event::CertificateExpires(_)
+            | Event::TicketRefused(_)
             | Event::Started(_)
             | Event::Listening(_)
             | Event::Draining(_)

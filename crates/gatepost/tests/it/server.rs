@@ -215,6 +215,7 @@ fn config(directory: &TempDir) -> Config {
         submission: SubmissionRules::default(),
         limits: Limits::default(),
         accounts: Accounts::default(),
+        kerberos: None,
         retry: RetrySchedule::default(),
     }
 }

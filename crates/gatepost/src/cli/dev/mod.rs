@@ -197,6 +197,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         submission: SubmissionRules::default(),
         limits: Limits::default(),
         accounts: Accounts::default(),
+        kerberos: None,
         retry: RetrySchedule::default(),
     }
 }

@@ -16,7 +16,7 @@ pub use process::{
 };
 pub use session::{
     AuthAttempt, AuthResult, CommandRefused, ConnectionClosed, ConnectionRefused, MessageAccepted,
-    PasswordExposed, QuirkSeen, TlsFailed, TlsSeen,
+    PasswordExposed, QuirkSeen, TicketRefused, TlsFailed, TlsSeen,
 };
 
 macro_rules! events {
@@ -59,6 +59,7 @@ events! {
     CommandRefused,
     QuirkSeen,
     PasswordExposed,
+    TicketRefused,
     MessageAccepted,
     DeliveryAttempt,
     NoticeQueued,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatepost_smtp::{Refusal, TlsFacts};
 
 use super::{Fields, Level, Record};
+use crate::config::network::Network;
 use crate::observe::reason::Reason;
 
 /// A connection was turned away before a session began.
@@ -169,6 +170,15 @@ pub struct PasswordExposed {
     pub session: String,
     /// The mechanism that showed it.
     pub mechanism: &'static str,
+}
+
+/// A Kerberos ticket proves nothing here; the exchange is refused as with a wrong password.
+#[derive(Debug, Clone)]
+pub struct TicketRefused {
+    /// The network the client is in.
+    pub network: Network,
+    /// Why, in the words of the Kerberos library, or whose ticket it is.
+    pub detail: String,
 }
 
 /// A message is on stable storage and acknowledged.
@@ -382,6 +392,17 @@ impl Record for PasswordExposed {
         to.text("listener", &self.listener);
         to.text("session", &self.session);
         to.text("mechanism", self.mechanism);
+    }
+}
+
+impl Record for TicketRefused {
+    fn name(&self) -> &'static str {
+        "ticket-refused"
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("network", self.network);
+        to.text("detail", &self.detail);
     }
 }
 
