@@ -160,10 +160,10 @@ impl AwaitChallenge for AwaitVerdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Authcid, Verdict};
     use crate::layer::LayerFault;
     use crate::mechanism::SCRAM_SHA_256;
     use crate::pairing::granted;
+    use crate::{Authcid, Verdict};
 
     fn asked(step: ServerStep) -> (Option<Vec<u8>>, Box<dyn AwaitAnswer>) {
         match step {

@@ -203,7 +203,9 @@ impl ServerSession {
         self.tally.good_thing_happened();
         if let Some(layer) = layer {
             self.greeting = None;
-            self.wire.switch_on(layer);
+            if self.wire.switch_on(layer).is_err() {
+                self.close();
+            }
         }
     }
 }

@@ -126,13 +126,16 @@ impl Wire {
         }
     }
 
-    /// Switches `layer` on: replies written so far go out as they are, what follows is sealed.
-    pub(super) fn switch_on(&mut self, layer: Box<dyn SecurityLayer>) {
+    /// Switches `layer` on: replies written so far go out as they are, what follows is sealed. What has come in while the last
+    /// answer was waited for is opened.
+    pub(super) fn switch_on(&mut self, layer: Box<dyn SecurityLayer>) -> Result<(), LayerFault> {
+        let waiting = self.take_input();
         self.layer = Some(Box::new(Layered {
             layer,
             sealed: Vec::new(),
             replies: Vec::new(),
         }));
+        self.receive(waiting.rest())
     }
 
     /// Seals what has been replied. Call it before the output is written.

@@ -1,6 +1,6 @@
 //! Both sessions talking to each other, by every mechanism, over a wire that cuts as it likes.
 
-use gatepost_sasl::{Mechanism, mechanism};
+use gatepost_sasl::{Mechanism, Needs, mechanism};
 use gatepost_smtp::client::{
     ClientCommand, ClientProfile, HelloName, MechanismChoice, StartTlsUse,
 };

@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use gatepost_sasl::{
-    Authcid, AwaitResponse, Grant, LayerFault, Mechanism, Outcome, SecurityLayer, ServerStep,
+    Answer, Authcid, AwaitAnswer, AwaitResponse, Grant, LayerFault, Mechanism, Outcome, Question,
+    SecurityLayer, ServerStep,
 };
 
 use super::harness::{Driver, codes, legacy, mechanism};
@@ -44,23 +45,44 @@ struct AnyResponse;
 
 impl AwaitResponse for AnyResponse {
     fn respond(self: Box<Self>, _: &[u8]) -> ServerStep {
-        let grant = Grant {
-            login: "user".into(),
-            acts_as: "user".into(),
-            credential: "1".into(),
-        };
-        let outcome = Outcome::authenticated(
-            mechanism("CRAM-MD5"),
-            Authcid::parse("user").unwrap(),
-            grant,
-        );
-        ServerStep::Done(
-            outcome
-                .with_layer(Some(Box::new(Turned)))
-                .with_final_data(Some(b"bye".to_vec())),
-        )
+        ServerStep::Done(layered().with_final_data(Some(b"bye".to_vec())))
     }
 }
+
+fn layered() -> Outcome {
+    let grant = Grant {
+        login: "user".into(),
+        acts_as: "user".into(),
+        credential: "1".into(),
+    };
+    let authcid = Authcid::parse("user").unwrap();
+    Outcome::authenticated(mechanism("CRAM-MD5"), authcid, grant).with_layer(Some(Box::new(Turned)))
+}
+
+/// Whose layer comes with a directory's answer.
+struct AnyAnswer;
+
+impl AwaitResponse for AnyAnswer {
+    fn respond(self: Box<Self>, _: &[u8]) -> ServerStep {
+        let question = Question::PassThrough {
+            mechanism: mechanism("CRAM-MD5"),
+            message: None,
+        };
+        ServerStep::Ask(question, self)
+    }
+}
+
+impl AwaitAnswer for AnyAnswer {
+    fn answer(self: Box<Self>, _: Answer) -> ServerStep {
+        ServerStep::Done(layered())
+    }
+}
+
+static ANSWERED: LazyLock<Mechanism> = LazyLock::new(|| Mechanism {
+    name: "X-ANSWERED",
+    server: |_, _| ServerStep::Challenge(b"hello".to_vec(), Box::new(AnyAnswer)),
+    ..*LAYERED
+});
 
 static LAYERED: LazyLock<Mechanism> = LazyLock::new(|| Mechanism {
     name: "X-LAYERED",
@@ -78,14 +100,26 @@ fn seal(plain: &str) -> Vec<u8> {
 // LAYER-02, LAYER-03
 #[test]
 fn layer_02_layer_03_switched_on_in_the_middle_of_a_buffer() {
-    let mut input = b"EHLO x\r\nAUTH X-LAYERED\r\nYQ==\r\n\r\n".to_vec();
+    switched_on(&LAYERED, "\r\n", &["250", "334", "334", "235 2.7.0"]);
+}
+
+/// LAYER-02: "bytes already buffered must be moved to the layer decoder", also those that came while a directory was asked.
+#[test]
+fn layer_02_switched_on_by_an_answer() {
+    switched_on(&ANSWERED, "", &["250", "334", "235 2.7.0"]);
+}
+
+/// An exchange whose client says `last` behind its response, and what it sends with that under the layer.
+fn switched_on(layered: &'static Mechanism, last: &str, in_clear: &[&str]) {
+    let name = layered.name;
+    let mut input = format!("EHLO x\r\nAUTH {name}\r\nYQ==\r\n{last}").into_bytes();
     input.extend(seal("MAIL FROM:<user@example.com>\r\nEHLO y\r\n"));
-    input.extend(seal(
-        "STARTTLS\r\nAUTH X-LAYERED\r\nMAIL FROM:<user@example.com>\r\n",
-    ));
+    input.extend(seal(&format!(
+        "STARTTLS\r\nAUTH {name}\r\nMAIL FROM:<user@example.com>\r\n"
+    )));
     for cut in 0..=input.len() {
         let mut driver = Driver::new(Profile { ..legacy() }, None);
-        driver.mechanisms = vec![&*LAYERED];
+        driver.mechanisms = vec![layered];
         let mut wire = Vec::new();
         for piece in [&input[..cut], &input[cut..]] {
             driver.handle(crate::server::Input::Bytes(piece));
@@ -98,11 +132,7 @@ fn layer_02_layer_03_switched_on_in_the_middle_of_a_buffer() {
             .unwrap()
             + clear_end.len();
         let clear = String::from_utf8(wire[..end].to_vec()).unwrap();
-        assert_eq!(
-            codes(&clear),
-            ["250", "334", "334", "235 2.7.0"],
-            "cut at {cut}"
-        );
+        assert_eq!(codes(&clear), in_clear, "cut at {cut}");
 
         let (mut plain, mut used) = (Vec::new(), end);
         while used < wire.len() {
@@ -118,7 +148,7 @@ fn layer_02_layer_03_switched_on_in_the_middle_of_a_buffer() {
         assert_eq!(replies[1..2], expected[1..2]);
         assert_eq!(replies[3..], expected[3..]);
         assert!(
-            plain.contains("250-AUTH X-LAYERED\r\n"),
+            plain.contains(&format!("250-AUTH {name}\r\n")),
             "CAP-04: a client compares the lists"
         );
         assert_eq!(driver.session.greeting_facts().layer, Some("toy/turned"));

@@ -31,10 +31,12 @@ impl<'a> User<'a> {
     pub(super) fn accounts(self, own_realm: &str, rules: &[KerberosRealm]) -> Vec<String> {
         let Self { name, realm } = self;
         if rules.is_empty() {
-            return match realm == own_realm {
-                true => vec![format!("{name}@{}", realm.to_ascii_lowercase()), name.to_owned()],
-                false => Vec::new(),
-            };
+            let qualified = format!("{name}@{}", realm.to_ascii_lowercase());
+            let accounts = [qualified, name.to_owned()];
+            return accounts
+                .into_iter()
+                .filter(|_| realm == own_realm)
+                .collect();
         }
         let rule = rules.iter().find(|rule| rule.name == realm);
         let account = rule.map(|rule| match &rule.domain {
@@ -82,9 +84,21 @@ mod tests {
         let nobody: &[&str] = &[];
         let rows: &[(&str, &[&str], &[&str])] = &[
             // principal, without rules and a key of EXAMPLE.COM, by the rules above
-            ("alice@EXAMPLE.COM", &["alice@example.com", "alice"], &["alice@example.com"]),
-            ("Alice@EXAMPLE.COM", &["Alice@example.com", "Alice"], &["Alice@example.com"]),
-            ("a.b-c_d+e@EXAMPLE.COM", &["a.b-c_d+e@example.com", "a.b-c_d+e"], &["a.b-c_d+e@example.com"]),
+            (
+                "alice@EXAMPLE.COM",
+                &["alice@example.com", "alice"],
+                &["alice@example.com"],
+            ),
+            (
+                "Alice@EXAMPLE.COM",
+                &["Alice@example.com", "Alice"],
+                &["Alice@example.com"],
+            ),
+            (
+                "a.b-c_d+e@EXAMPLE.COM",
+                &["a.b-c_d+e@example.com", "a.b-c_d+e"],
+                &["a.b-c_d+e@example.com"],
+            ),
             ("alice@AD.EXAMPLE.COM", nobody, &["alice"]),
             ("alice@example.com", nobody, nobody),
             ("alice@EXAMPLE.COM.", nobody, nobody),
@@ -105,7 +119,8 @@ mod tests {
         ];
         for (principal, default, ruled) in rows {
             let accounts = |rules: &[KerberosRealm]| {
-                User::parse(principal).map_or_else(Vec::new, |user| user.accounts("EXAMPLE.COM", rules))
+                User::parse(principal)
+                    .map_or_else(Vec::new, |user| user.accounts("EXAMPLE.COM", rules))
             };
             assert_eq!(accounts(&[]), *default, "{principal}");
             assert_eq!(accounts(&rules), *ruled, "{principal}");
@@ -119,7 +134,15 @@ mod tests {
         for own in ["alice", "alice@EXAMPLE.COM"] {
             assert!(user.is(own), "{own}");
         }
-        for other in ["", "Alice", "alice@", "alice@example.com", "alic", "alice@EXAMPLE.COM@", "bob"] {
+        for other in [
+            "",
+            "Alice",
+            "alice@",
+            "alice@example.com",
+            "alic",
+            "alice@EXAMPLE.COM@",
+            "bob",
+        ] {
             assert!(!user.is(other), "{other}");
         }
     }
@@ -127,7 +150,10 @@ mod tests {
     #[test]
     fn only_keys_of_the_service_smtp_are_ours() {
         let ours = "smtp/mail.example.com@EXAMPLE.COM";
-        assert_eq!(service(ours), Some(("smtp/mail.example.com", "EXAMPLE.COM")));
+        assert_eq!(
+            service(ours),
+            Some(("smtp/mail.example.com", "EXAMPLE.COM"))
+        );
         for other in [
             "host/mail.example.com@EXAMPLE.COM",
             "smtp@EXAMPLE.COM",
