@@ -106,7 +106,7 @@ async fn the_header_comes_before_greeting_and_handshake() {
         .await;
 }
 
-/// T-07, PRX-01: "only on listeners configured for it and from trusted networks; MUST NOT guess". PRX-02: "Any deviation → abort".
+/// T-07, V-58, PRX-01: "only on listeners configured for it and from trusted networks; MUST NOT guess". PRX-02: "Any deviation → abort".
 #[tokio::test]
 async fn nobody_else_is_believed() {
     let server = Server::start_with(behind("10.0.0.0/8")).await;

@@ -143,6 +143,7 @@ async fn listeners_come_change_and_go() {
     server.stopped().await;
 }
 
+/// T-60: "broken/weaker file → old goes on, reason logged".
 #[tokio::test]
 async fn what_cannot_be_used_changes_nothing() {
     let mut server = Server::start().await;
