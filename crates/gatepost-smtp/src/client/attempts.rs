@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use gatepost_sasl::{ClientAnswer, ClientParams, InitialResponse, Mechanism};
+use gatepost_sasl::{ClientAnswer, ClientParams, InitialResponse, LayerPolicy, Mechanism};
 
 use super::auth::{Exchange, Facts, FirstMessage, LINE_LIMIT, Progress};
 use super::authentication::{Authentication, InitialResponsePolicy};
@@ -126,6 +126,11 @@ impl Attempts {
             initial_response: first_message != FirstMessage::Withheld,
             min_iterations: self.request.min_iterations,
             max_iterations: self.request.max_iterations,
+            // LAYER-08: TLS protects better, and no server expects both.
+            layers: match link.tls {
+                Some(_) => LayerPolicy::NEVER,
+                None => self.request.layers,
+            },
             ..ClientParams::new(
                 self.request.authcid.as_str(),
                 self.request.host.as_str(),

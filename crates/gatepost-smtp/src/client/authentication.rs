@@ -1,6 +1,6 @@
 //! What a caller says about an authentication: who, by what, and in which form.
 
-use gatepost_sasl::{ClientParams, Mechanism};
+use gatepost_sasl::{ClientParams, LayerPolicy, Mechanism};
 
 /// How to prove who we are. The secret itself is asked for when a mechanism needs it.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Authentication {
     pub min_iterations: u32,
     /// Most iterations to accept: the server chooses them, we pay.
     pub max_iterations: u32,
+    /// Which security layers to agree on where there is no TLS.
+    pub layers: LayerPolicy,
 }
 
 impl Authentication {
@@ -48,6 +50,7 @@ impl Authentication {
             nonces,
             min_iterations: bounds.min_iterations,
             max_iterations: bounds.max_iterations,
+            layers: LayerPolicy::ANY,
         }
     }
 }

@@ -9,6 +9,7 @@
 mod bench;
 mod cancelled;
 mod derivation;
+mod digest_layer;
 mod late_answers;
 mod layer;
 mod loopback;

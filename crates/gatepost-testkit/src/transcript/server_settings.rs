@@ -139,6 +139,7 @@ impl ServerSettings {
                 "the randomness is given",
             ),
             (self.offer.is_some(), "the offer is given"),
+            (!self.realms.is_empty(), "the realms are given"),
             (
                 self.quirks.iter().any(|(_, tolerated)| !tolerated),
                 "a usual quirk is not tolerated",
