@@ -399,6 +399,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 pub(crate) fn costs(config: &Config) -> Costs {
     Costs {
         scram: ScramHashes::of(&config.accounts.scram),
+        digest_realms: config.accounts.digest_realms.clone(),
         ..Costs::default()
     }
 }

@@ -78,6 +78,10 @@ impl Directory for Directories {
         self.that_completes(mechanism)
             .is_some_and(|directory| directory.completes(mechanism, channel))
     }
+
+    fn realms(&self) -> &[String] {
+        self.accounts.realms()
+    }
 }
 
 #[cfg(test)]

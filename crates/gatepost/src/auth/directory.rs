@@ -65,4 +65,9 @@ pub trait Directory: Send + Sync {
     /// Whether at least one of its accounts could complete this mechanism on such a channel. What none could is not
     /// announced (SCR-19).
     fn completes(&self, mechanism: &Mechanism, channel: &Channel) -> bool;
+
+    /// The realms that its users belong to, in the order to offer them (RFC 2831 §2.1.1).
+    fn realms(&self) -> &[String] {
+        &[]
+    }
 }

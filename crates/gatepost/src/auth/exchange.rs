@@ -76,7 +76,7 @@ impl Exchange {
             nonce: nonce()?,
             channel_bindings: peer.channel.bindings.clone(),
             plus_offered: authenticator.offers_bound(&peer.channel),
-            realms: Vec::new(),
+            realms: authenticator.directory().realms().to_vec(),
             layers: peer.channel.layers,
             ..ServerParams::default()
         };

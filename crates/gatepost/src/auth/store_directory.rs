@@ -11,13 +11,13 @@
 //! hash of our own, so that they answer no sooner than others. The first right password that is shown makes
 //! the verifiers that are missing (STO-04), on the thread that checked it.
 //!
-//! **Speed.** SCRAM and CRAM-MD5 are answered from memory without leaving the thread. A password seen right within the
+//! **Speed.** SCRAM, CRAM-MD5 and DIGEST-MD5 are answered from memory without leaving the thread. A password seen right within the
 //! last minutes costs one keyed hash; any other goes to the hash pool.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use gatepost_sasl::verifier::{fake_cram, fake_scram};
+use gatepost_sasl::verifier::{fake_cram, fake_digest, fake_scram};
 use gatepost_sasl::{
     Answer, Authcid, Authzid, Hash, Mechanism, Needs, Question, Refusal, Secret, Verdict, Verifier,
     VerifierKind, prep,
@@ -227,30 +227,59 @@ impl StoreDirectory {
         }
     }
 
-    fn cram_md5(&self, authcid: &Authcid, authzid: Option<&Authzid>, channel: &Channel) -> Answer {
-        let name = LookupName::prepare(authcid.as_str());
-        let account = self.store.account(&name);
-        let legacy = if channel.legacy {
-            account.as_deref()
-        } else {
-            None
+    fn cram_md5(&self, name: &LookupName, authzid: Option<&Authzid>, channel: &Channel) -> Answer {
+        let stored = |credential: &Credential| {
+            let contexts = self.store.cram_contexts(credential)?;
+            Ok(contexts.map(Verifier::CramMd5))
         };
+        let fake = || Verifier::CramMd5(fake_cram(&self.fake_key, name.as_str()));
+        self.legacy(name, authzid, channel, stored, fake)
+    }
+
+    fn digest_md5(
+        &self,
+        name: &LookupName,
+        authzid: Option<&Authzid>,
+        channel: &Channel,
+    ) -> Answer {
+        let stored = |credential: &Credential| {
+            let hashes = self.store.digest_hashes(credential)?;
+            Ok(hashes.map(Verifier::DigestMd5))
+        };
+        let fake = || {
+            let realms = self
+                .store
+                .costs()
+                .digest_realms_of(name.as_str(), CredentialKind::Legacy);
+            let realms = realms.into_iter().flatten();
+            Verifier::DigestMd5(fake_digest(&self.fake_key, name.as_str(), realms))
+        };
+        self.legacy(name, authzid, channel, stored, fake)
+    }
+
+    /// What only legacy credentials have, on legacy listeners: of the first that has it, or else a fake.
+    fn legacy(
+        &self,
+        name: &LookupName,
+        authzid: Option<&Authzid>,
+        channel: &Channel,
+        stored: impl Fn(&Credential) -> Result<Option<Verifier>, StoreError>,
+        fake: impl Fn() -> Verifier,
+    ) -> Answer {
+        let account = self.store.account(name);
+        let legacy = account.as_deref().filter(|_| channel.legacy);
         for (account, credential) in credentials(legacy, CredentialKind::Legacy) {
-            match self.store.cram_contexts(credential) {
-                Ok(Some(contexts)) => {
+            match stored(credential) {
+                Ok(Some(verifier)) => {
                     let verdict = self.grants.verdict(account, &credential.label, authzid);
-                    return Answer::Verifier {
-                        verifier: Verifier::CramMd5(contexts),
-                        verdict,
-                    };
+                    return Answer::Verifier { verifier, verdict };
                 }
                 Ok(None) => {}
                 Err(_) => return Answer::Unavailable,
             }
         }
-        let verifier = Verifier::CramMd5(fake_cram(&self.fake_key, name.as_str()));
         Answer::Verifier {
-            verifier,
+            verifier: fake(),
             verdict: Verdict::Refused(Refusal::CredentialsInvalid),
         }
     }
@@ -283,7 +312,12 @@ impl Directory for StoreDirectory {
                         self.scram(hash, authcid, authzid.as_ref(), &asker.channel)
                     }
                     Needs::Verifier(VerifierKind::CramMd5) => {
-                        self.cram_md5(authcid, authzid.as_ref(), &asker.channel)
+                        let name = LookupName::prepare(authcid.as_str());
+                        self.cram_md5(&name, authzid.as_ref(), &asker.channel)
+                    }
+                    Needs::Verifier(VerifierKind::DigestMd5) => {
+                        let name = LookupName::prepare(authcid.as_str());
+                        self.digest_md5(&name, authzid.as_ref(), &asker.channel)
                     }
                     _ => Answer::Unavailable,
                 },
@@ -304,8 +338,16 @@ impl Directory for StoreDirectory {
                 let legacy = &[CredentialKind::Legacy];
                 channel.legacy && self.store.serves(legacy, Ability::CramMd5)
             }
+            Needs::Verifier(VerifierKind::DigestMd5) => {
+                let legacy = &[CredentialKind::Legacy];
+                channel.legacy && self.store.serves(legacy, Ability::DigestMd5)
+            }
             _ => false,
         }
+    }
+
+    fn realms(&self) -> &[String] {
+        &self.store.costs().digest_realms
     }
 }
 

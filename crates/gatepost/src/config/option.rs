@@ -31,6 +31,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A list of such words.
     Words(&'static [&'static str]),
+    /// A list of texts.
+    Texts,
     /// A path; a relative one starts at the directory of the configuration file.
     Path,
     /// An IP address and a port.
@@ -82,6 +84,7 @@ impl Kind {
             Self::Text => "a text in quotes".into(),
             Self::Word(words) => format!("one of \"{}\"", words.join("\", \"")),
             Self::Words(words) => format!("a list of \"{}\"", words.join("\", \"")),
+            Self::Texts => "a list of texts in quotes".into(),
             Self::Path => "a path in quotes".into(),
             Self::Address => "an IP address and a port in quotes".into(),
             Self::Networks => "a list of networks in quotes".into(),
@@ -149,11 +152,15 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("listener", "proxy_tls_trust", Kind::Truth, Value("false"), "true", "The proxy ends TLS: what its header (version 2) says of the client's TLS counts as TLS here. The way from the proxy must be as safe as TLS. Not with tls = \"implicit\"."),
     option("listener", "require_auth", Kind::Truth, Value("true"), "true", "Refuse mail before authentication. This version serves authenticated sessions only, so only true is accepted."),
 
+    option("listener", "sasl_layers", Kind::Word(&["auto", "never", "always"]), Value("\"auto\""), "\"never\"", "Where clients may agree on a SASL security layer, which signs or encrypts all that follows authentication: \"auto\" in clear text only, \"always\" inside TLS as well, \"never\" nowhere."),
+    option("listener", "sasl_weak_ciphers", Kind::Truth, Value("false"), "true", "Offer such layers with DES and with RC4 of 40 and 56 bits as well, which a home computer searches through. Without it, 3DES and RC4 of 128 bits."),
+
     option("tls", "certificate", Kind::Path, Refused, "\"/etc/gatepost/fullchain.pem\"", "PEM file: the certificate first, then its intermediates."),
     option("tls", "key", Kind::Path, Refused, "\"/etc/gatepost/key.pem\"", "PEM file of the private key."),
     option("tls", "more", Kind::Tables, Nothing, "", "Further certificates, each for the names it holds: a client that asks for one of them (SNI) gets it. Everyone else gets the first."),
 
     option("accounts", "scram", Kind::Words(&["sha-1", "sha-256", "sha-512"]), Value("[\"sha-1\", \"sha-256\", \"sha-512\"]"), "[\"sha-256\"]", "The hashes for which SCRAM keys are kept and SCRAM is offered. SHA-256 is always among them; SHA-1 is for clients that know no other. Keys for a hash that is taken out are forgotten at the next start; those for a new one are made when a password is set, or shown at a login, and the hash is offered when every account that can use SHA-256 has them."),
+    option("accounts", "digest_realms", Kind::Texts, Value("[]"), "[\"example.com\"]", "The realms of DIGEST-MD5. With at least one, legacy credentials keep what it needs, sealed, and legacy listeners can offer it; without, that is forgotten at the next start. It is as good as the password there, so set it only for programs that know nothing better. Made when a password is set, or shown at a login."),
 
     option("kerberos", "keytab", Kind::Path, Refused, "\"/etc/gatepost/smtp.keytab\"", "File with the key of smtp/HOST@REALM, HOST being the name that clients connect to. Readable by Gatepost alone."),
     option("kerberos", "principal", Kind::Text, Nothing, "\"smtp/submit.example.com\"", "The only principal to accept tickets for. Every smtp/… of the keytab when absent."),
@@ -177,7 +184,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("route", "auth", Kind::Table, Nothing, "{ user = \"scans\", password_file = \"smarthost.secret\" }", "How to authenticate to the smarthost. Not at all when absent."),
     option("route", "send_auth_param", Kind::Word(&["auto", "never"]), Value("\"auto\""), "\"never\"", "AUTH= on MAIL towards the smarthost (RFC 4954). \"auto\" sends AUTH=<> after authentication, and leaves it out where the smarthost refuses it; \"never\" is for one that hangs up on it."),
 
-    option("route.auth", "mechanism", Kind::Word(&["scram-sha-512", "scram-sha-256", "scram-sha-1", "cram-md5", "plain", "login"]), Nothing, "\"scram-sha-256\"", "The only SASL mechanism to use. The strongest offered when absent."),
+    option("route.auth", "mechanism", Kind::Word(&["scram-sha-512", "scram-sha-256", "scram-sha-1", "digest-md5", "cram-md5", "plain", "login"]), Nothing, "\"scram-sha-256\"", "The only SASL mechanism to use. The strongest offered when absent."),
     option("route.auth", "user", Kind::Text, Refused, "\"scans@example.com\"", "User name at the smarthost."),
     option("route.auth", "password_file", Kind::Path, Refused, "\"smarthost.secret\"", "File that holds the password and nothing else, readable by Gatepost alone."),
 

@@ -17,9 +17,9 @@ use super::network::Network;
 use super::pattern::Pattern;
 use super::raw::{Placed, Table};
 use super::resolved::{
-    Accounts, Config, Limits, Listener, ListenerProfile, MissingFrom, Proxies, RetrySchedule,
-    Route, RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost, SubmissionRules, TlsFiles,
-    TlsMode,
+    Accounts, Config, LayerPlace, Layers, Limits, Listener, ListenerProfile, MissingFrom, Proxies,
+    RetrySchedule, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost, SubmissionRules,
+    TlsFiles, TlsMode,
 };
 use super::value::parse_host_port;
 
@@ -246,7 +246,21 @@ impl Resolver<'_> {
             proxy,
             tolerate: self.tolerate(table, profile),
             require_auth: true,
+            layers: self.layers(table),
         })
+    }
+
+    fn layers(&mut self, table: &Table<'_>) -> Layers {
+        let place = table.text("sasl_layers", self.faults);
+        let weak_ciphers = table.truth("sasl_weak_ciphers", self.faults);
+        Layers {
+            place: match place.as_ref().map(|word| word.value.as_str()) {
+                Some("never") => LayerPlace::Nowhere,
+                Some("always") => LayerPlace::Everywhere,
+                _ => LayerPlace::InClear,
+            },
+            weak_ciphers: weak_ciphers.is_some_and(|it| it.value),
+        }
     }
 
     /// PRX-04: TLS that ends at the proxy is believed only where it can be the only one.
@@ -440,6 +454,8 @@ impl Resolver<'_> {
             let hashes = table.list("scram", self.faults, scram_hash);
             accounts.scram = hashes.into_iter().map(|hash| hash.value).collect();
         }
+        let realms = table.list("digest_realms", self.faults, realm);
+        accounts.digest_realms = realms.into_iter().map(|realm| realm.value).collect();
         accounts
     }
 
@@ -512,6 +528,14 @@ fn scram_hash(word: &str) -> Result<Hash, String> {
             name.is_some_and(|name| name.eq_ignore_ascii_case(word))
         })
         .ok_or_else(|| format!("{word:?} is not known"))
+}
+
+/// A realm of DIGEST-MD5: whatever fits a challenge, of which 2048 octets are the limit.
+fn realm(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
+        return Err(format!("{text:?} is no realm"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A domain of labels that hosts may have.

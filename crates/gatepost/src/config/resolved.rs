@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gatepost_sasl::{Hash, Mechanism};
+use gatepost_sasl::{Hash, LayerPolicy, Mechanism};
 use gatepost_smtp::quirk::Quirk;
 
 use crate::config::network::Network;
@@ -65,6 +65,47 @@ pub struct Listener {
     pub tolerate: Vec<Quirk>,
     /// Refuse MAIL before authentication (530 5.7.0).
     pub require_auth: bool,
+    /// Where SASL security layers may be agreed on.
+    pub layers: Layers,
+}
+
+/// Where SASL security layers may be agreed on, and which.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Layers {
+    /// Where.
+    pub place: LayerPlace,
+    /// Also with ciphers that can be searched through.
+    pub weak_ciphers: bool,
+}
+
+/// Where SASL security layers may be agreed on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LayerPlace {
+    /// In clear text only: TLS protects better (LAYER-07).
+    #[default]
+    InClear,
+    /// Nowhere.
+    Nowhere,
+    /// Inside TLS as well.
+    Everywhere,
+}
+
+impl Layers {
+    /// What may be agreed on, in TLS or not.
+    pub fn on(self, tls: bool) -> LayerPolicy {
+        let allowed = match self.place {
+            LayerPlace::InClear => !tls,
+            LayerPlace::Nowhere => false,
+            LayerPlace::Everywhere => true,
+        };
+        if !allowed {
+            return LayerPolicy::NEVER;
+        }
+        LayerPolicy {
+            weak_ciphers: self.weak_ciphers,
+            ..LayerPolicy::ANY
+        }
+    }
 }
 
 /// Proxies in front of a listener.
@@ -121,12 +162,15 @@ pub struct DevIssuer {
 pub struct Accounts {
     /// The hashes to keep SCRAM keys for; SHA-256 whether or not it is listed.
     pub scram: Vec<Hash>,
+    /// The realms to keep DIGEST-MD5 hashes for, those of legacy credentials.
+    pub digest_realms: Vec<String>,
 }
 
 impl Default for Accounts {
     fn default() -> Self {
         Self {
             scram: Hash::ALL.to_vec(),
+            digest_realms: Vec::new(),
         }
     }
 }

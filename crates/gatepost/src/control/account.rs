@@ -251,6 +251,7 @@ impl CredentialView {
         let password = credential.password.as_ref().map(StoredPassword::scheme);
         let scram = credential.scram.iter().map(|it| it.hash().scram_name());
         let cram_md5 = credential.has_cram_md5().then_some("CRAM-MD5");
+        let digest_md5 = credential.has_digest_md5().then_some("DIGEST-MD5");
         Self {
             label: credential.label.clone(),
             kind: credential.kind.into(),
@@ -258,6 +259,7 @@ impl CredentialView {
                 .into_iter()
                 .chain(scram)
                 .chain(cram_md5)
+                .chain(digest_md5)
                 .map(str::to_owned)
                 .collect(),
         }

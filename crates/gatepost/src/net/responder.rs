@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gatepost_sasl::{Identity, LayerPolicy, Mechanism, Question};
+use gatepost_sasl::{Identity, Mechanism, Question};
 use gatepost_smtp::params::MailParams;
 use gatepost_smtp::path::ReversePath;
 use gatepost_smtp::reply::Refusal;
@@ -316,7 +316,7 @@ impl Responder {
         Channel {
             tls: tls.is_some(),
             legacy: self.context.serves == ListenerProfile::Legacy,
-            layers: LayerPolicy::NEVER,
+            layers: self.context.layers.on(tls.is_some()),
             bindings: tls
                 .map(|tls| tls.channel_bindings.clone())
                 .unwrap_or_default(),

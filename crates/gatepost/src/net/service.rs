@@ -8,7 +8,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::auth::Authenticator;
 use crate::config::network::Network;
-use crate::config::resolved::{Limits, ListenerProfile, Proxies, Route, SubmissionRules, TlsMode};
+use crate::config::resolved::{
+    Layers, Limits, ListenerProfile, Proxies, Route, SubmissionRules, TlsMode,
+};
 use crate::observe::Observer;
 use crate::queue::Queue;
 
@@ -60,6 +62,8 @@ pub struct ListenerContext {
     pub acceptor: Option<TlsAcceptor>,
     /// Who is served.
     pub serves: ListenerProfile,
+    /// Where SASL security layers may be agreed on.
+    pub layers: Layers,
     /// Where clients may come from; from anywhere when empty.
     pub networks: Vec<Network>,
     /// Who may say whose a connection is. With one, every connection begins with a PROXY header.

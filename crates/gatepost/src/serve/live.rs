@@ -141,6 +141,7 @@ impl Live {
                 tls: listener.tls,
                 acceptor: acceptor(listener, certificates)?,
                 serves: listener.profile,
+                layers: listener.layers,
                 networks: listener.networks.clone(),
                 proxy: listener.proxy.clone(),
                 connections: self.limits.clone(),

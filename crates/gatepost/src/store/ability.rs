@@ -15,6 +15,8 @@ pub enum Ability {
     Scram(Hash),
     /// CRAM-MD5.
     CramMd5,
+    /// DIGEST-MD5.
+    DigestMd5,
 }
 
 /// How many credentials of enabled accounts can do what.
@@ -56,7 +58,7 @@ impl Tally {
         };
         let misleads = match ability {
             Ability::Scram(hash) => any(Counted::Lacks(hash)),
-            Ability::Password | Ability::CramMd5 => false,
+            Ability::Password | Ability::CramMd5 | Ability::DigestMd5 => false,
         };
         any(Counted::Can(ability)) && !misleads
     }
@@ -81,8 +83,12 @@ fn of(credential: &Credential) -> impl Iterator<Item = Counted> {
     let cram_md5 = credential
         .has_cram_md5()
         .then_some(Counted::Can(Ability::CramMd5));
+    let digest_md5 = credential
+        .has_digest_md5()
+        .then_some(Counted::Can(Ability::DigestMd5));
     // Every verifier can check a shown password.
     scram
         .chain(cram_md5)
+        .chain(digest_md5)
         .chain([Counted::Can(Ability::Password)])
 }

@@ -87,6 +87,8 @@ pub struct Credential {
     pub scram: Vec<ScramVerifier>,
     /// The sealed HMAC-MD5 contexts, opened by [`super::Store::cram_contexts`].
     pub(super) cram_md5: Option<Vec<u8>>,
+    /// The sealed DIGEST-MD5 hashes, opened by [`super::Store::digest_hashes`].
+    pub(super) digest_md5: Option<Vec<u8>>,
 }
 
 impl Credential {
@@ -100,7 +102,12 @@ impl Credential {
         self.cram_md5.is_some()
     }
 
-    /// Whether it has every verifier that a new password would get, and in our own form. What has not is completed at the
+    /// Whether DIGEST-MD5 can be checked.
+    pub fn has_digest_md5(&self) -> bool {
+        self.digest_md5.is_some()
+    }
+
+    /// Whether it has every verifier, besides DIGEST-MD5 hashes, that a new password would get, and in our own form. What has not is completed at the
     /// next login that shows the password (STO-04).
     pub fn is_complete(&self, hashes: ScramHashes) -> bool {
         let own = matches!(self.password, Some(StoredPassword::Own(_)));

@@ -15,6 +15,7 @@ use super::verifiers::{ScramHashes, Verifiers};
 /// Schemes of the table of verifiers; the others are names of SCRAM mechanisms.
 const PASSWORD: &str = "password";
 const CRAM_MD5: &str = "cram-md5";
+const DIGEST_MD5: &str = "digest-md5";
 
 /// The credentials of an account; `None` when a row holds what this program never writes.
 pub(super) fn load(db: &Connection, account: i64) -> rusqlite::Result<Option<Vec<Credential>>> {
@@ -52,6 +53,7 @@ impl StoredCredential {
             password: None,
             scram: Vec::new(),
             cram_md5: None,
+            digest_md5: None,
         };
         for (scheme, value) in verifiers {
             match scheme.as_str() {
@@ -60,6 +62,7 @@ impl StoredCredential {
                     credential.password = Some(StoredPassword::parse(text).ok()?);
                 }
                 CRAM_MD5 => credential.cram_md5 = Some(value),
+                DIGEST_MD5 => credential.digest_md5 = Some(value),
                 _ => {
                     let verifier = ScramVerifier::parse(str::from_utf8(&value).ok()?).ok()?;
                     if verifier.hash().scram_name() != scheme {
@@ -159,6 +162,14 @@ fn insert_verifiers(
         )?;
         insert.execute(params![number, CRAM_MD5, sealed])?;
     }
+    if let Some(hashes) = &verifiers.digest_md5 {
+        let sealed = seal.seal(
+            Purpose::DigestHashes,
+            &credential.to_octets(),
+            &hashes.to_bytes(),
+        )?;
+        insert.execute(params![number, DIGEST_MD5, sealed])?;
+    }
     Ok(())
 }
 
@@ -171,6 +182,12 @@ pub(super) fn delete_other_scram(db: &Connection, kept: ScramHashes) -> rusqlite
             [hash.scram_name()],
         )?;
     }
+    Ok(())
+}
+
+/// Forgets all DIGEST-MD5 hashes (STO-05). A credential that has them has other verifiers too.
+pub(super) fn delete_digest_md5(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM verifier WHERE scheme = ?1", [DIGEST_MD5])?;
     Ok(())
 }
 

@@ -109,7 +109,7 @@ impl Store {
         let credentials = std::mem::take(&mut new.credentials).into_iter().map(|it| {
             let verifiers = match it.proof {
                 Proof::Password(password) => {
-                    Verifiers::derive(&password, it.kind, self.inner.costs)?
+                    Verifiers::derive(&new.name, &password, it.kind, &self.inner.costs)?
                 }
                 Proof::Kept(verifiers) => *verifiers,
             };

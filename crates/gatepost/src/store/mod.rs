@@ -7,7 +7,7 @@
 //! **Invariants.** One process holds the database at a time (`locking_mode=EXCLUSIVE`), so that memory and disk cannot
 //! differ; the others ask through the control socket. All verifiers of a password change in one transaction (SCR-22). A
 //! new password is a new [`CredentialId`], so that whatever remembers the old one remembers nothing. No password is
-//! recoverable; CRAM-MD5 contexts, equivalent to one, are sealed.
+//! recoverable; CRAM-MD5 contexts and DIGEST-MD5 hashes, equivalent to one, are sealed.
 //!
 //! **Failure.** A damaged row, a foreign or exposed `seal.key`, or a newer schema stops the opening and says what to
 //! do.
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use gatepost_sasl::{Hash, HmacMd5Contexts, Secret};
+use gatepost_sasl::{DigestMd5Hashes, Hash, HmacMd5Contexts, Secret};
 use gatepost_smtp::path::Address;
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -99,6 +99,9 @@ impl Store {
             return Err(StoreError::SealKeyForeign { database: path });
         }
         credential_rows::delete_other_scram(&db, costs.scram).map_err(failed)?;
+        if costs.digest_realms.is_empty() {
+            credential_rows::delete_digest_md5(&db).map_err(failed)?;
+        }
         rows::refresh_lookups(&mut db, &path)?;
         let accounts = rows::load_all(&db, &path)?;
         let mut view = View::default();
@@ -142,9 +145,9 @@ impl Store {
         &self.inner.seal
     }
 
-    /// What verifiers of new passwords cost.
-    pub fn costs(&self) -> Costs {
-        self.inner.costs
+    /// Which verifiers new passwords get, and what they cost.
+    pub fn costs(&self) -> &Costs {
+        &self.inner.costs
     }
 
     /// The account of a name in any spelling. Memory only: cheap enough for every login.
@@ -164,7 +167,7 @@ impl Store {
     pub fn serves(&self, kinds: &[CredentialKind], ability: Ability) -> bool {
         let kept = match ability {
             Ability::Scram(hash) => self.inner.costs.scram.contains(hash),
-            Ability::Password | Ability::CramMd5 => true,
+            Ability::Password | Ability::CramMd5 | Ability::DigestMd5 => true,
         };
         kept && self.view().tally.serves(kinds, ability)
     }
@@ -204,6 +207,24 @@ impl Store {
         Ok(Some(HmacMd5Contexts::from_bytes(octets)))
     }
 
+    /// The DIGEST-MD5 hashes of a credential; `None` when it has none.
+    pub fn digest_hashes(
+        &self,
+        credential: &Credential,
+    ) -> Result<Option<DigestMd5Hashes>, StoreError> {
+        let Some(sealed) = &credential.digest_md5 else {
+            return Ok(None);
+        };
+        let octets = self.inner.seal.open_sealed(
+            Purpose::DigestHashes,
+            &credential.id.to_octets(),
+            sealed,
+        )?;
+        DigestMd5Hashes::from_bytes(&octets)
+            .map(Some)
+            .ok_or(StoreError::SealBroken)
+    }
+
     /// Adds an account with its passwords: all of it or nothing. Blocks for the derivations and the sync. If the name
     /// is an address and not among `addresses`, it becomes the first of them.
     pub fn add_account(
@@ -224,7 +245,7 @@ impl Store {
             });
         }
         let addresses = with_own_address(name, addresses);
-        let verifiers = self.derive(passwords)?;
+        let verifiers = self.derive(name, passwords)?;
         self.change(&lookup, |db, seal| {
             let id = rows::insert_account(db, name, &lookup, &addresses)?;
             verifiers.iter().try_for_each(|(kind, verifiers)| {
@@ -237,7 +258,7 @@ impl Store {
     /// [`Self::add_account`].
     pub fn set_password(&self, name: &str, new: NewPassword) -> Result<Arc<Account>, StoreError> {
         let account = self.existing_account(name)?;
-        let verifiers = self.derive(&[new])?;
+        let verifiers = self.derive(&account.name, &[new])?;
         self.change(&account.lookup, |db, seal| {
             verifiers.iter().try_for_each(|(kind, verifiers)| {
                 credential_rows::delete(db, account.id, *kind)?;
@@ -264,21 +285,38 @@ impl Store {
         credential: CredentialId,
         password: &Secret,
     ) -> Result<Option<Arc<Account>>, StoreError> {
-        let costs = self.inner.costs;
-        let account = self.account(name);
-        let known = account
-            .as_deref()
-            .and_then(|account| account.credentials.iter().find(|it| it.id == credential));
-        let Some(known) = known.filter(|known| !known.is_complete(costs.scram)) else {
+        let costs = &self.inner.costs;
+        let Some(account) = self.account(name) else {
             return Ok(None);
         };
-        let verifiers = Verifiers::derive(password, known.kind, costs)?;
+        let known = account.credentials.iter().find(|it| it.id == credential);
+        let Some(known) = known.filter(|known| {
+            !(known.is_complete(costs.scram) && self.digest_is_current(&account, known))
+        }) else {
+            return Ok(None);
+        };
+        let verifiers = Verifiers::derive(&account.name, password, known.kind, costs)?;
         let mut there = false;
         let account = self.change(name, |db, seal| {
             there = credential_rows::replace_verifiers(db, seal, credential, &verifiers)?;
             Ok(())
         })?;
         Ok(there.then_some(account))
+    }
+
+    /// Whether the DIGEST-MD5 hashes of a credential are those of its account's name in the realms of today (DIG-22).
+    fn digest_is_current(&self, account: &Account, credential: &Credential) -> bool {
+        let costs = &self.inner.costs;
+        let kept = self.digest_hashes(credential).ok().flatten();
+        match (costs.digest_realms_of(&account.name, credential.kind), kept) {
+            (None, kept) => kept.is_none(),
+            (Some(_), None) => false,
+            (Some(wanted), Some(kept)) => {
+                let mut realms: Vec<_> = kept.realms().collect();
+                realms.dedup();
+                kept.username() == account.name && wanted.eq(realms)
+            }
+        }
     }
 
     /// Removes an account with its credentials. What it submitted before stays in the queue.
@@ -331,6 +369,7 @@ impl Store {
 
     fn derive(
         &self,
+        account: &str,
         passwords: &[NewPassword],
     ) -> Result<Vec<(CredentialKind, Verifiers)>, StoreError> {
         passwords
@@ -338,7 +377,7 @@ impl Store {
             .map(|new| {
                 Ok((
                     new.kind,
-                    Verifiers::derive(&new.password, new.kind, self.inner.costs)?,
+                    Verifiers::derive(account, &new.password, new.kind, &self.inner.costs)?,
                 ))
             })
             .collect()

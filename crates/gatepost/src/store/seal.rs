@@ -1,6 +1,6 @@
 //! The seal: one key per data directory from which every key at rest and every keyed hash is derived.
 //!
-//! **Purpose.** What is equivalent to a password (CRAM-MD5 contexts, later next-hop tokens) is stored encrypted, so
+//! **Purpose.** What is equivalent to a password (CRAM-MD5 contexts, DIGEST-MD5 hashes, later next-hop tokens) is stored encrypted, so
 //! that a copy of the database alone opens nothing. The same key makes the fake verifiers of unknown names stable over
 //! restarts (SCR-18).
 //!
@@ -33,6 +33,8 @@ const FORMAT: u8 = 1;
 pub enum Purpose {
     /// CRAM-MD5 contexts of legacy credentials.
     CramContexts,
+    /// DIGEST-MD5 hashes of legacy credentials.
+    DigestHashes,
     /// Verifiers invented for names that have none (SCR-18, CRAM-09).
     FakeVerifiers,
     /// The memory of passwords found right (T-24).
@@ -45,6 +47,7 @@ impl Purpose {
     const fn label(self) -> &'static str {
         match self {
             Self::CramContexts => "cram-md5 contexts",
+            Self::DigestHashes => "digest-md5 hashes",
             Self::FakeVerifiers => "fake verifiers",
             Self::VerifiedSecrets => "verified secrets",
             Self::KeyCheck => "key check",

@@ -1,7 +1,7 @@
 //! What a new password leaves behind: every verifier at once, and never the password (SCR-22, STO-02).
 
 use gatepost_sasl::verifier::{DEFAULT_SCRAM_ITERATIONS, SALT_OCTETS};
-use gatepost_sasl::{Hash, HmacMd5Contexts, ScramVerifier, Secret, prep};
+use gatepost_sasl::{DigestMd5Hashes, Hash, HmacMd5Contexts, ScramVerifier, Secret, prep};
 
 use super::account::CredentialKind;
 use super::error::StoreError;
@@ -11,8 +11,8 @@ use super::stored_password::StoredPassword;
 /// Longest password in octets.
 pub const MAX_PASSWORD: usize = 1024;
 
-/// What deriving verifiers costs, and so what each login or guess costs.
-#[derive(Debug, Clone, Copy)]
+/// Which verifiers are derived, what that costs, and so what each login or guess costs.
+#[derive(Debug, Clone)]
 pub struct Costs {
     /// Of the argon2id hash.
     pub argon2: Cost,
@@ -20,6 +20,8 @@ pub struct Costs {
     pub scram_iterations: u32,
     /// The hashes that SCRAM keys are kept for.
     pub scram: ScramHashes,
+    /// The realms that DIGEST-MD5 hashes are kept for; none, and none are kept.
+    pub digest_realms: Vec<String>,
 }
 
 /// The hashes that SCRAM keys are kept for: SHA-256 always, the others as configured. All of them by default: old mail
@@ -67,12 +69,30 @@ impl ScramHashes {
     }
 }
 
+impl Costs {
+    /// The realms in which a client may log in to this account by DIGEST-MD5: those configured, the domain in its name, and
+    /// the empty one (DIG-05). `None` for a credential that has no such hashes.
+    pub fn digest_realms_of<'a>(
+        &'a self,
+        account: &'a str,
+        kind: CredentialKind,
+    ) -> Option<impl Iterator<Item = &'a str>> {
+        let configured = self.digest_realms.iter().map(String::as_str);
+        let domain = account.rsplit_once('@').map(|(_, domain)| domain);
+        let others = domain.into_iter().chain([""]);
+        let others = others.filter(|other| !self.digest_realms.iter().any(|realm| realm == other));
+        let kept = kind == CredentialKind::Legacy && !self.digest_realms.is_empty();
+        kept.then(|| configured.chain(others))
+    }
+}
+
 impl Default for Costs {
     fn default() -> Self {
         Self {
             argon2: Cost::default(),
             scram_iterations: DEFAULT_SCRAM_ITERATIONS,
             scram: ScramHashes::default(),
+            digest_realms: Vec::new(),
         }
     }
 }
@@ -103,14 +123,17 @@ pub struct Verifiers {
     pub scram: Vec<ScramVerifier>,
     /// To be sealed.
     pub cram_md5: Option<HmacMd5Contexts>,
+    /// To be sealed.
+    pub digest_md5: Option<DigestMd5Hashes>,
 }
 
 impl Verifiers {
-    /// Derives all of them. Takes as long as several logins: never on an async thread.
+    /// Derives all of them, of an account's password. Takes as long as several logins: never on an async thread.
     pub(super) fn derive(
+        account: &str,
         password: &Secret,
         kind: CredentialKind,
-        costs: Costs,
+        costs: &Costs,
     ) -> Result<Self, StoreError> {
         let (prepared, password) = prepare(password)?;
         let scram = costs
@@ -126,6 +149,9 @@ impl Verifiers {
                 CredentialKind::Password => None,
                 CredentialKind::Legacy => Some(HmacMd5Contexts::derive(&password)),
             },
+            digest_md5: costs
+                .digest_realms_of(account, kind)
+                .map(|realms| DigestMd5Hashes::derive(account, realms, &password)),
         })
     }
 
@@ -140,6 +166,7 @@ impl Verifiers {
             password,
             scram,
             cram_md5,
+            digest_md5: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use gatepost::auth::Authenticator;
 use gatepost::auth::channel::Channel;
 use gatepost::auth::directory::{Answering, Asker, Directory};
 use gatepost::auth::guard::Rules;
-use gatepost::config::resolved::{self, Limits, ListenerProfile, SubmissionRules, TlsMode};
+use gatepost::config::resolved::{self, Layers, Limits, ListenerProfile, SubmissionRules, TlsMode};
 use gatepost::net::limits::ConnectionLimits;
 use gatepost::net::listener::{self, Listener};
 use gatepost::net::profile::profile;
@@ -167,6 +167,7 @@ impl Rig {
             tolerate: Vec::new(),
             proxy: None,
             require_auth: true,
+            layers: Layers::default(),
         };
         let context = ListenerContext {
             name: "legacy".into(),
@@ -179,6 +180,7 @@ impl Rig {
             tls: TlsMode::None,
             acceptor: None,
             serves: ListenerProfile::Legacy,
+            layers: Layers::default(),
             networks: Vec::new(),
             proxy: None,
             connections: ConnectionLimits::new(&limits),

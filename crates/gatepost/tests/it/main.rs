@@ -26,6 +26,7 @@ mod command;
 mod crash;
 mod delivery;
 mod dialogue;
+mod digest_md5;
 mod examples;
 #[cfg(feature = "peer-tests")]
 mod from_forms;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use gatepost::config::ConfigError;
 use gatepost::config::resolved::{
-    Accounts, Config, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
+    Accounts, Config, Layers, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
     RouteMatch, SubmissionRules, TlsMode,
 };
 use gatepost::net::tls::own_ca;
@@ -194,6 +194,7 @@ fn config(directory: &TempDir) -> Config {
         proxy: None,
         tolerate: Vec::new(),
         require_auth: true,
+        layers: Layers::default(),
     };
     let submission = ListenerProfile::Submission;
     Config {

@@ -30,6 +30,7 @@ pub(crate) const CHEAP: Costs = Costs {
         sha_1: true,
         sha_512: true,
     },
+    digest_realms: Vec::new(),
 };
 
 /// Accounts in a directory of their own.

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::cli::serve::{LogOptions, stop_signal};
 use crate::cli::{CommandError, complain, print, process};
 use crate::config::resolved::{
-    Accounts, Config, DevIssuer, Limits, Listener, ListenerProfile, RetrySchedule, Route,
+    Accounts, Config, DevIssuer, Layers, Limits, Listener, ListenerProfile, RetrySchedule, Route,
     RouteAction, RouteMatch, SubmissionRules, TlsFiles, TlsMode,
 };
 use crate::net::tls::own_ca;
@@ -168,6 +168,11 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         proxy: None,
         tolerate: Vec::new(),
         require_auth: true,
+        // For trying clients out: whatever they ask for.
+        layers: Layers {
+            weak_ciphers: true,
+            ..Layers::default()
+        },
     };
     let submission = ListenerProfile::Submission;
     Config {
@@ -196,7 +201,10 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         }),
         submission: SubmissionRules::default(),
         limits: Limits::default(),
-        accounts: Accounts::default(),
+        accounts: Accounts {
+            digest_realms: vec!["localhost".to_owned()],
+            ..Accounts::default()
+        },
         kerberos: None,
         retry: RetrySchedule::default(),
     }

@@ -10,7 +10,7 @@ use gatepost::observe::event::DeliveryOutcome;
 use gatepost::observe::reason::Reason;
 use gatepost::queue::{EntryState, EntryView, ListQuery, Queue};
 use gatepost_sasl::mechanism::{
-    CRAM_MD5, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512,
+    CRAM_MD5, DIGEST_MD5, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512,
 };
 use gatepost_smtp::quirk::Quirk;
 use tokio::io::AsyncReadExt as _;
@@ -68,9 +68,11 @@ async fn captured(queue: &Queue) -> Vec<EntryView> {
 
 #[tokio::test]
 async fn by_every_mechanism_over_every_channel() {
-    let next = Server::start().await;
+    // The user's domain is the second one.
+    let realms = ["example.org", "localhost"].map(str::to_owned);
+    let next = Server::start_with(|config| config.accounts.digest_realms = realms.to_vec()).await;
     let protected = [&SCRAM_SHA_512, &SCRAM_SHA_256, &SCRAM_SHA_1, &PLAIN, &LOGIN];
-    let old = [&protected[..], &[&CRAM_MD5]].concat();
+    let old = [&protected[..], &[&DIGEST_MD5, &CRAM_MD5]].concat();
     let channels = [
         (next.smtp, RouteTls::StartTls, &protected[..]),
         (next.smtps, RouteTls::Implicit, &protected[..]),
@@ -138,6 +140,11 @@ async fn through(
         .await
         .unwrap();
     assert!(content.ends_with(MESSAGE), "{domain}: {content}");
+    // LAYER-07, LAYER-09: in clear text the two agree on a layer, and the trace field says so.
+    let layer = content.contains("(DIGEST-MD5/auth-conf/3des)");
+    assert_eq!(layer, used == &DIGEST_MD5, "{domain}: {content}");
+    let with = if protected { "ESMTPSA" } else { "ESMTPA" };
+    assert!(content.contains(&format!("with {with} ")), "{content}");
 }
 
 // V-52: a certificate that is not good stops the lane, and no password leaves.

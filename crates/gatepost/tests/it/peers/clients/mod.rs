@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
-use gatepost::config::resolved::{Config, Listener, ListenerProfile, TlsMode};
+use gatepost::config::resolved::{Config, Layers, Listener, ListenerProfile, TlsMode};
 use tokio::process::Command;
 
 use super::corpus::{self, LineEnd, Sample};
@@ -98,6 +98,7 @@ fn legacy_inside_tls(config: &mut Config) {
             tolerate: Vec::new(),
             proxy: None,
             require_auth: true,
+            layers: Layers::default(),
         });
     }
 }
