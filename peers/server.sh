@@ -9,7 +9,8 @@
 #   release     of Debian, where the machine's will not do; empty otherwise
 #   preseed     a function that may run debconf-set-selections; gets the root
 #   place       a function that puts configuration from peers/NAME.d into $instance
-# and peers/NAME.d/start, process 1 of the running peer: start STARTTLS IMPLICIT CLEAR PASSWORD MECHANISMS, with /peer as its directory.
+# and peers/NAME.d/start, process 1 of the running peer: start STARTTLS IMPLICIT CLEAR PASSWORD MECHANISMS BITS, with /peer as its directory. BITS is for
+# peers with security layers: the strongest to offer, empty for all.
 # shellcheck source=peers/root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
 
@@ -62,7 +63,7 @@ fill() {
 }
 
 up() {
-    local dir='' starttls='' implicit='' clear='' password='' cert='' key='' offered=$mechanisms
+    local dir='' starttls='' implicit='' clear='' password='' cert='' key='' bits='' offered=$mechanisms
     while [ $# -gt 0 ]; do
         case $1 in
             --open) offered=''; shift; continue ;;
@@ -77,6 +78,7 @@ up() {
             --mechanisms) offered=$2 ;;
             --cert) cert=$2 ;;
             --key) key=$2 ;;
+            --bits) bits=$2 ;;
             *) usage "unknown option $1" ;;
         esac
         shift 2
@@ -91,7 +93,7 @@ up() {
         cp "$key" "$dir/key.pem"
     fi
     lock_root "$name" shared
-    in_namespace "$0" run "$(cd "$dir" && pwd)" "$starttls" "$implicit" "$clear" "$password" "$offered"
+    in_namespace "$0" run "$(cd "$dir" && pwd)" "$starttls" "$implicit" "$clear" "$password" "$offered" "$bits"
 }
 
 require_current_root() {

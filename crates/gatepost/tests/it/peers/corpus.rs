@@ -32,7 +32,7 @@ pub(super) fn samples() -> Vec<Sample> {
         usual("plain", message("plain", b"Hello.\r\n")),
         usual("eight-bit", message("eight bit", b"caf\xe9 \xfcber \xdf\r\n")),
         usual("utf8-header", message("Gr\u{fc}\u{df}e \u{2709}", "caf\u{e9}\r\n".as_bytes())),
-        usual("attachment", attachment(4 << 20)),
+        attachment(4 << 20),
         usual("long-lines", message("long lines", &[&[b'x'; 5000][..], b"\r\n", &[b'y'; 998], b"\r\n"].concat())),
         usual("dots", message("dots", b".\r\n..\r\n.dot\r\n...three\r\n.\r\nend\r\n")),
         usual("no-line-end", message("no line end", b"the last line has none")),
@@ -45,7 +45,8 @@ fn message(subject: &str, body: &[u8]) -> Vec<u8> {
     [FROM.as_bytes(), subject.as_bytes(), b"\r\n\r\n", body].concat()
 }
 
-fn attachment(size: usize) -> Vec<u8> {
+/// A body of this size, and the end of its last line.
+pub(super) fn attachment(size: usize) -> Sample {
     const TYPE: &str = "attachment\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream; name=\"scan.pdf\"\r\nContent-Transfer-Encoding: base64";
     // What a seeded generator yields, so that nothing on the way can compress or guess it.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -60,7 +61,11 @@ fn attachment(size: usize) -> Vec<u8> {
         }
         body.extend_from_slice(b"\r\n");
     }
-    message(TYPE, &body)
+    Sample {
+        name: "attachment",
+        octets: message(TYPE, &body),
+        legacy: false,
+    }
 }
 
 /// What the client does to the end of a message.

@@ -8,6 +8,7 @@ mod corpus;
 mod haproxy;
 mod issuer;
 mod probe;
+mod sasl;
 mod send;
 mod server_peer;
 mod smarthost;

@@ -58,11 +58,19 @@ impl Program {
     /// The mechanisms that both it and Gatepost have.
     pub(super) fn mechanisms(self) -> &'static [&'static str] {
         match self {
-            Self::PostfixDovecot => &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
+            Self::PostfixDovecot => &[
+                "PLAIN",
+                "LOGIN",
+                "CRAM-MD5",
+                "DIGEST-MD5",
+                "SCRAM-SHA-1",
+                "SCRAM-SHA-256",
+            ],
             Self::PostfixCyrus | Self::Sendmail => &[
                 "PLAIN",
                 "LOGIN",
                 "CRAM-MD5",
+                "DIGEST-MD5",
                 "SCRAM-SHA-1",
                 "SCRAM-SHA-256",
                 "SCRAM-SHA-512",
@@ -111,7 +119,12 @@ pub(super) struct Stored {
 impl ServerPeer {
     /// Starts it with every mechanism it knows.
     pub(super) async fn start(program: Program) -> Self {
-        Self::start_with(program, &[]).await
+        // The 3DES that it would offer otherwise does not work (see `sasl/sendmail.rs`).
+        let more: &[&str] = match program {
+            Program::Sendmail => &["--bits", "1"],
+            _ => &[],
+        };
+        Self::start_with(program, more).await
     }
 
     /// Starts it without AUTH: it takes mail from this machine.
@@ -119,7 +132,8 @@ impl ServerPeer {
         Self::start_with(program, &["--open"]).await
     }
 
-    async fn start_with(program: Program, more: &[&str]) -> Self {
+    /// Starts it with these options more.
+    pub(super) async fn start_with(program: Program, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let [starttls, implicit, clear] = free_ports();
         let path = repository().join("peers").join(program.file());
@@ -181,23 +195,24 @@ impl ServerPeer {
     }
 
     fn stored(&self) -> Vec<Stored> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(self.directory.path().join("mail")).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|ending| ending == "eml") {
-                let envelope = self
-                    .directory
-                    .path()
-                    .join("envelope")
-                    .join(path.file_stem().unwrap());
-                found.push(Stored {
-                    content: std::fs::read(&path).unwrap(),
-                    envelope: std::fs::read_to_string(envelope).unwrap(),
-                });
-            }
-        }
-        found
+        stored_in(self.directory.path())
     }
+}
+
+/// All messages that a peer has stored in its directory.
+pub(super) fn stored_in(directory: &Path) -> Vec<Stored> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory.join("mail")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "eml") {
+            let envelope = directory.join("envelope").join(path.file_stem().unwrap());
+            found.push(Stored {
+                content: std::fs::read(&path).unwrap(),
+                envelope: std::fs::read_to_string(envelope).unwrap(),
+            });
+        }
+    }
+    found
 }
 
 /// A command that runs in a throw-away copy of the peer's root, with the directory there as `/peer`; program and arguments are to be added.

@@ -1,0 +1,90 @@
+//! sendmail with Cyrus SASL, which has the layers of DIGEST-MD5 but for a fault: with OpenSSL 3 its `3des` does not work, and it offers it all the
+//! same (its keys have no parity bits, and it gives up where that OpenSSL mentions it).
+
+use gatepost_sasl::{ClientParams, LayerPolicy, LayerStrength};
+
+use super::super::corpus::{self, LineEnd};
+use super::super::server_peer::{PASSWORD, Program, ServerPeer, USER};
+use super::exchange::Connection;
+use super::long_message;
+use crate::peer_table::passed;
+
+const NAME: &str = "sendmail with Cyrus SASL 2.1.28";
+
+/// What is agreed on, and the bits that sendmail counts for it.
+const WAYS: [(LayerStrength, &str, &str); 6] = [
+    (LayerStrength::None, "auth", "0"),
+    (LayerStrength::Integrity, "DIGEST-MD5/auth-int", "1"),
+    (
+        LayerStrength::Confidentiality,
+        "DIGEST-MD5/auth-conf/des",
+        "55",
+    ),
+    (
+        LayerStrength::Confidentiality,
+        "DIGEST-MD5/auth-conf/rc4",
+        "128",
+    ),
+    (
+        LayerStrength::Confidentiality,
+        "DIGEST-MD5/auth-conf/rc4-56",
+        "56",
+    ),
+    (
+        LayerStrength::Confidentiality,
+        "DIGEST-MD5/auth-conf/rc4-40",
+        "40",
+    ),
+];
+
+fn params(strength: LayerStrength) -> ClientParams {
+    let mut params = ClientParams::new(USER, "localhost", "OA6MG9tEQGm2hh");
+    params.layers = LayerPolicy {
+        weak_ciphers: true,
+        ..LayerPolicy::exactly(strength)
+    };
+    params
+}
+
+// DIG-17, DIG-18, DIG-27: sendmail offers auth-int and means it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sendmail_takes_mail_through_its_layers() {
+    let sample = long_message();
+    let peer = ServerPeer::start_with(Program::Sendmail, &[]).await;
+    for (strength, agreed, bits) in WAYS {
+        let recipient = format!("{}@peer.test", agreed.replace('/', "."));
+        let mut connection = Connection::open(peer.clear).await;
+        connection.only_cipher = agreed.strip_prefix("DIGEST-MD5/auth-conf/");
+        let named = connection
+            .authenticate("DIGEST-MD5", params(strength), PASSWORD)
+            .await;
+        assert_eq!(named.as_deref(), Ok(agreed));
+        connection
+            .submit("dev@localhost", &recipient, &sample)
+            .await;
+        let stored = peer.message_to(&recipient).await;
+        corpus::check(&sample, &stored.content, LineEnd::Exact);
+        let facts = format!("method\tDIGEST-MD5\nuser\t{USER}\nbits\t{bits}\n");
+        assert!(stored.envelope.contains(&facts), "{}", stored.envelope);
+        let layer = agreed.trim_start_matches("DIGEST-MD5/");
+        passed(
+            NAME,
+            &format!("DIGEST-MD5 {layer}"),
+            "none",
+            "from gatepost-sasl",
+        );
+    }
+}
+
+// When this fails, Cyrus SASL is repaired, and the cipher belongs to the test above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sendmail_offers_a_cipher_that_it_cannot_use() {
+    let peer = ServerPeer::start_with(Program::Sendmail, &[]).await;
+    let mut connection = Connection::open(peer.clear).await;
+    connection.only_cipher = Some("3des");
+    let params = params(LayerStrength::Confidentiality);
+    let refused = connection
+        .authenticate("DIGEST-MD5", params, PASSWORD)
+        .await;
+    assert_eq!(refused, Err("535 5.7.0 authentication failed".to_owned()));
+}
