@@ -607,6 +607,41 @@ fn accounts_are_shown_switched_and_removed() {
     }
 }
 
+/// V-12: a name is data to the database, whatever is in it.
+#[test]
+fn v_12_no_name_is_a_part_of_a_statement() {
+    let data = tempfile::tempdir().unwrap();
+    let (_place, file) = configuration(data.path());
+    let run = |arguments: &[&str]| texts(&account(&file, arguments, "flintstone"));
+    let names = [
+        "fred@example.com",
+        "x'/**/union/**/select--@example.com",
+        "\";drop_table_account;--@example.com",
+        "%@example.com",
+        "_red@example.com",
+        "?1@example.com",
+    ];
+    for name in names {
+        let (code, _, stderr) = run(&["add", "--password-stdin", name]);
+        assert_eq!(code, Some(0), "{name}: {stderr}");
+    }
+    for name in &names[1..] {
+        let (_, shown, _) = run(&["show", "--json", name]);
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["account"]["name"], *name);
+        assert_eq!(run(&["remove", name]).0, Some(0), "{name}");
+    }
+    for name in [
+        "' or '1'='1",
+        "fred@example.com'--",
+        "%",
+        "fred_example.com",
+    ] {
+        assert_eq!(run(&["show", name]).0, Some(1), "{name}");
+    }
+    assert_eq!(run(&["show", "fred@example.com"]).0, Some(0));
+}
+
 /// Whoever is removed may no longer be acted as, and a new account of the name is another one.
 #[tokio::test]
 async fn what_is_removed_leaves_nothing_behind() {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
-    ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore,
+    SupportedProtocolVersion,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -80,6 +81,27 @@ async fn tls_1_2_and_1_3_are_spoken_and_nothing_older() {
         "{answer:?}"
     );
     server.log.wait_for("reason=handshake-failed").await;
+}
+
+/// V-64: "`ClientHello` in 1-byte records" is answered like a whole one.
+#[tokio::test]
+async fn v_64_a_handshake_in_records_of_one_octet() {
+    let server = Server::start().await;
+    let connector = client(server.directory.path(), BOTH);
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut connection = ClientConnection::new(Arc::clone(connector.config()), name).unwrap();
+    let mut hello = Vec::new();
+    connection.write_tls(&mut hello).unwrap();
+    let (header, message) = hello.split_at(5);
+    let mut wire = Vec::new();
+    for octet in message {
+        wire.extend_from_slice(&header[..3]);
+        wire.extend_from_slice(&[0, 1, *octet]);
+    }
+    let mut socket = TcpStream::connect(server.smtps).await.unwrap();
+    socket.write_all(&wire).await.unwrap();
+    let answered = socket.read_u8().await.unwrap();
+    assert_eq!(answered, 0x16, "a handshake record, not an alert");
 }
 
 /// TLS-14: "unknown/no SNI → default cert (no alert)": old devices send none.
