@@ -467,9 +467,9 @@ fn services(
     })?;
     let accounts = StoreDirectory::new(store.clone(), pool, observer.clone())
         .map_err(|error| ServeError::new(error.to_string(), "nothing was changed"))?;
-    let mut directory = Directories::of(accounts);
+    let grants = AccountGrants::new(store.clone());
+    let mut directory = Directories::of(accounts, &grants);
     if let Some(settings) = &config.kerberos {
-        let grants = AccountGrants::new(store.clone());
         let trouble = kerberos::trouble(settings);
         // Without the library GSSAPI is not offered; everything else is.
         if let Ok(kerberos) = KerberosDirectory::new(settings.clone(), grants, observer.clone()) {

@@ -1,8 +1,11 @@
 //! What a connection is, as far as proving an identity goes.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use gatepost_sasl::{ChannelBindings, LayerPolicy, Mechanism, Needs, VerifierKind};
+
+use super::certificate::ClientCertificate;
 
 /// A connection's protection and the rules of the listener it came in by.
 #[derive(Debug, Clone, Default)]
@@ -15,11 +18,18 @@ pub struct Channel {
     pub bindings: ChannelBindings,
     /// Which security layers may be agreed on (LAYER-07).
     pub layers: LayerPolicy,
+    /// The certificate that the client presented in TLS, if it has an owner.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
+    /// The only mechanisms of the listener, if it names them.
+    pub mechanisms: Option<Arc<[&'static Mechanism]>>,
+    /// The account that guests of the listener act for.
+    pub anonymous_account: Option<Arc<str>>,
 }
 
 impl Channel {
     /// Whether a mechanism may be used at all here, whoever the user is: nothing that shows the password
-    /// in clear and no CRAM-MD5 or DIGEST-MD5 outside the legacy lane, nothing that binds to a TLS that is not there.
+    /// in clear and no CRAM-MD5 or DIGEST-MD5 outside the legacy lane, nothing that binds to a TLS that is not there, nothing that
+    /// the listener does not have.
     pub fn permits(&self, mechanism: &Mechanism) -> bool {
         let in_clear = mechanism.exposes_password && !self.tls;
         let weak = matches!(
@@ -27,8 +37,20 @@ impl Channel {
             Needs::Verifier(VerifierKind::CramMd5 | VerifierKind::DigestMd5)
         );
         let bound = mechanism.binds_channel && self.bindings == ChannelBindings::default();
-        (self.legacy || !(in_clear || weak)) && !bound
+        (self.legacy || !(in_clear || weak)) && !bound && self.has(mechanism)
     }
+
+    fn has(&self, mechanism: &Mechanism) -> bool {
+        match &self.mechanisms {
+            Some(named) => named.iter().any(|named| *named == mechanism),
+            None => !must_be_named(mechanism),
+        }
+    }
+}
+
+/// What a listener offers only if its operator has thought of it.
+fn must_be_named(mechanism: &Mechanism) -> bool {
+    mechanism.needs == Needs::Nothing
 }
 
 /// Who is at the other end of an exchange.

@@ -7,11 +7,13 @@
 //! Standards: RFC 4422 §3, RFC 4954 §4 and §9.
 
 pub mod account_grant;
+pub mod certificate;
 pub mod channel;
 pub mod directories;
 pub mod directory;
 pub mod exchange;
 pub mod guard;
+pub mod guests;
 pub mod hash;
 pub mod kerberos;
 mod recent;
@@ -22,7 +24,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
 
-use gatepost_sasl::{Authcid, Mechanism, Question, mechanism};
+use gatepost_sasl::{Authcid, Mechanism, Needs, Question, mechanism};
 
 use crate::store::LookupName;
 use channel::Channel;
@@ -59,14 +61,20 @@ impl Authenticator {
     }
 
     /// The mechanisms to announce on such a channel: permitted there, and completed by at least one account. Strongest
-    /// first, those that show the password last, because simple clients take the first one they know (CAP-08).
+    /// first, those that show the password behind them and what proves nothing last, because simple clients take the first one they
+    /// know (CAP-08).
     pub fn mechanisms(&self, channel: &Channel) -> Vec<&'static Mechanism> {
         let mut announced: Vec<_> = mechanism::ALL
             .iter()
             .copied()
             .filter(|mechanism| self.offers(mechanism, channel))
             .collect();
-        announced.sort_by_key(|mechanism| mechanism.exposes_password);
+        announced.sort_by_key(|mechanism| {
+            (
+                mechanism.needs == Needs::Nothing,
+                mechanism.exposes_password,
+            )
+        });
         announced
     }
 

@@ -3,6 +3,8 @@
 //! The parser accepts exactly what stands here, its error texts come from here, and so do the reference page and the advice of
 //! `gatepost check`.
 
+use gatepost_sasl::mechanism;
+
 /// One option.
 #[derive(Debug)]
 pub struct ConfigOption {
@@ -33,6 +35,8 @@ pub enum Kind {
     Words(&'static [&'static str]),
     /// A list of texts.
     Texts,
+    /// A list of SASL mechanisms by name, in any case.
+    Mechanisms,
     /// A path; a relative one starts at the directory of the configuration file.
     Path,
     /// An IP address and a port.
@@ -85,6 +89,7 @@ impl Kind {
             Self::Word(words) => format!("one of \"{}\"", words.join("\", \"")),
             Self::Words(words) => format!("a list of \"{}\"", words.join("\", \"")),
             Self::Texts => "a list of texts in quotes".into(),
+            Self::Mechanisms => format!("a list of \"{}\"", mechanism_names().join("\", \"")),
             Self::Path => "a path in quotes".into(),
             Self::Address => "an IP address and a port in quotes".into(),
             Self::Networks => "a list of networks in quotes".into(),
@@ -97,6 +102,12 @@ impl Kind {
             Self::Tables => "a list of tables, written [[like-this]]".into(),
         }
     }
+}
+
+fn mechanism_names() -> Vec<String> {
+    let all = mechanism::ALL.iter();
+    all.map(|mechanism| mechanism.name.to_ascii_lowercase())
+        .collect()
 }
 
 /// The option of this table and key.
@@ -134,6 +145,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("", "data", Kind::Path, Refused, "\"/var/lib/gatepost\"", "Directory of accounts, queue and keys. Only the user that runs Gatepost should be able to read it. The queue grows by 64 MiB at a time."),
     option("", "http", Kind::Address, Nothing, "\"127.0.0.1:2580\"", "Loopback address of the web pages, the API, /healthz and /metrics. Off when absent."),
     option("", "listener", Kind::Tables, Refused, "", "An address to accept submission on. At least one."),
+    option("", "client_certificate", Kind::Tables, Nothing, "", "Whose a TLS client certificate is: an account, and one of key_sha256, email, dns and subject. Mechanism EXTERNAL is offered on a connection whose certificate has an owner, and no other account can authenticate there. Several rules may name one account."),
     option("", "tls", Kind::Table, Nothing, "", "Certificate and key. Required as soon as one listener uses TLS."),
     option("", "accounts", Kind::Table, Nothing, "", "What is kept for accounts."),
     option("", "kerberos", Kind::Table, Nothing, "", "Kerberos V5. With it the mechanism GSSAPI is offered, and a ticket proves an account. Needs the package libgssapi-krb5-2. A change takes a restart; a new key in the keytab does not."),
@@ -151,9 +163,19 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("listener", "proxy", Kind::Networks, Value("[]"), "[\"10.0.0.5/32\"]", "Proxies in front of this listener. With it, every connection must come from one of these networks and begin with a PROXY protocol header (version 1 or 2), and the address in it is the client's. Without it, no header is understood."),
     option("listener", "proxy_tls_trust", Kind::Truth, Value("false"), "true", "The proxy ends TLS: what its header (version 2) says of the client's TLS counts as TLS here. The way from the proxy must be as safe as TLS. Not with tls = \"implicit\"."),
     option("listener", "require_auth", Kind::Truth, Value("true"), "true", "Refuse mail before authentication. This version serves authenticated sessions only, so only true is accepted."),
-
+    option("listener", "mechanisms", Kind::Mechanisms, Nothing, "[\"scram-sha-256\", \"plain\"]", "The only SASL mechanisms of this listener; each is still offered only where it can succeed, and what shows the password only inside TLS or to legacy listeners. When absent, all of them but anonymous, which must be named."),
+    option("listener", "client_certificates", Kind::Truth, Value("false"), "true", "Ask clients for a TLS certificate. Those that have none, or one without a [[client_certificate]] rule, go on without."),
+    option("listener", "client_ca", Kind::Path, Nothing, "\"devices-ca.pem\"", "PEM file of the authorities that sign clients' certificates: names in a certificate count only with it. Asks for certificates as well."),
+    option("listener", "anonymous_account", Kind::Text, Nothing, "\"dropbox@example.com\"", "The account that guests act for, where mechanisms names \"anonymous\". What they submit goes from and to the addresses of this account, and nowhere else."),
     option("listener", "sasl_layers", Kind::Word(&["auto", "never", "always"]), Value("\"auto\""), "\"never\"", "Where clients may agree on a SASL security layer, which signs or encrypts all that follows authentication: \"auto\" in clear text only, \"always\" inside TLS as well, \"never\" nowhere."),
     option("listener", "sasl_weak_ciphers", Kind::Truth, Value("false"), "true", "Offer such layers with DES and with RC4 of 40 and 56 bits as well, which a home computer searches through. Without it, 3DES and RC4 of 128 bits."),
+
+    option("client_certificate", "account", Kind::Text, Refused, "\"scans@example.com\"", "The account whose certificate it is."),
+    option("client_certificate", "key_sha256", Kind::Text, Nothing, "\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"", "SHA-256 of the certificate's public key (SubjectPublicKeyInfo), in hexadecimal. It needs no authority: the certificate may have signed itself. The log shows it for a certificate without an owner."),
+    option("client_certificate", "email", Kind::Text, Nothing, "\"scans@example.com\"", "An e-mail address among the subject alternative names, exactly as it stands there. Only certificates signed by client_ca of the listener."),
+    option("client_certificate", "dns", Kind::Text, Nothing, "\"scanner.example.com\"", "A DNS name among the subject alternative names, exactly as it stands there. Only certificates signed by client_ca of the listener."),
+    option("client_certificate", "subject", Kind::Text, Nothing, "\"CN=scanner,O=Example\"", "The subject as RFC 4514 writes it, last part first, exactly. Only certificates signed by client_ca of the listener."),
+
 
     option("tls", "certificate", Kind::Path, Refused, "\"/etc/gatepost/fullchain.pem\"", "PEM file: the certificate first, then its intermediates."),
     option("tls", "key", Kind::Path, Refused, "\"/etc/gatepost/key.pem\"", "PEM file of the private key."),

@@ -4,6 +4,7 @@
 //! lane, no page without a login on a network. Collects every fault instead of stopping at the first.
 
 mod kerberos;
+mod listener_auth;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -90,6 +91,7 @@ impl Resolver<'_> {
         Some(Config {
             kerberos: self.kerberos(&top),
             accounts: self.accounts(&top),
+            client_certificates: self.certificate_rules(&top, &listeners).into(),
             submission: self.submission(&top),
             limits: self.limits(&top),
             retry: self.retry(&top),
@@ -247,6 +249,7 @@ impl Resolver<'_> {
             tolerate: self.tolerate(table, profile),
             require_auth: true,
             layers: self.layers(table),
+            auth: self.listener_auth(table, tls),
         })
     }
 

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_sasl::{Hash, LayerPolicy, Mechanism};
@@ -32,6 +33,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// Kerberos, for the mechanism GSSAPI.
     pub kerberos: Option<Kerberos>,
+    /// Whose client certificates are.
+    pub client_certificates: Arc<[CertificateRule]>,
     /// Where mail goes; the first route whose conditions all hold wins. Without a match, mail is held.
     pub routes: Vec<Route>,
     /// Address of the pages, the API, `/healthz` and `/metrics`; none when absent.
@@ -67,6 +70,8 @@ pub struct Listener {
     pub require_auth: bool,
     /// Where SASL security layers may be agreed on.
     pub layers: Layers,
+    /// By what clients may prove who they are.
+    pub auth: ListenerAuth,
 }
 
 /// Where SASL security layers may be agreed on, and which.
@@ -106,6 +111,53 @@ impl Layers {
             ..LayerPolicy::ANY
         }
     }
+}
+
+/// By what clients of a listener may prove who they are.
+#[derive(Debug, Clone, Default)]
+pub struct ListenerAuth {
+    /// The only mechanisms; all that are safe to offer unasked when absent.
+    pub mechanisms: Option<Arc<[&'static Mechanism]>>,
+    /// The account that guests (ANONYMOUS) act for; there are none when absent.
+    pub anonymous_account: Option<Arc<str>>,
+    /// Clients are asked for certificates.
+    pub client_certificates: Option<AskedCertificates>,
+}
+
+/// The certificates that a listener asks its clients for.
+#[derive(Debug, Clone, Default)]
+pub struct AskedCertificates {
+    /// PEM file of the authorities that sign them; without it only pinned keys count.
+    pub authority: Option<PathBuf>,
+}
+
+/// One rule saying whose a client certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRule {
+    /// The account.
+    pub account: String,
+    /// What its certificate holds.
+    pub name: CertificateName,
+}
+
+impl CertificateRule {
+    /// Whether it names a key, for which no authority has to vouch.
+    pub fn is_pin(&self) -> bool {
+        matches!(self.name, CertificateName::Key(_))
+    }
+}
+
+/// What a certificate is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateName {
+    /// SHA-256 of its public key (SubjectPublicKeyInfo).
+    Key([u8; 32]),
+    /// An e-mail address among the subject's alternative names.
+    Email(String),
+    /// A DNS name among them.
+    Dns(String),
+    /// The subject, as RFC 4514 writes it.
+    Subject(String),
 }
 
 /// Proxies in front of a listener.

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use gatepost_sasl::mechanism::{ANONYMOUS, EXTERNAL};
+
 use super::option::OPTIONS;
-use super::resolved::{Config, ListenerProfile, RouteAction, RouteTls, TlsMode};
+use super::resolved::{CertificateName, Config, ListenerProfile, RouteAction, RouteTls, TlsMode};
 use super::{check, parse};
 
 const WORKING: &str = r#"hostname = "submit.example.com"
@@ -70,6 +72,39 @@ fn a_legacy_listener_tolerates_what_it_is_told() {
     ];
     assert_eq!(tolerated, labels);
     assert!(config.listeners[0].tolerate.is_empty());
+}
+
+#[test]
+fn a_listener_has_the_mechanisms_and_asks_for_the_certificates_it_is_told() {
+    let pin = "9F:86:D0:81:88:4C:7D:65:9A:2F:EA:A0:C5:5A:D0:15:A3:BF:4F:1B:2B:0B:82:2C:D1:5D:6C:15:B0:F0:0A:08";
+    let told = format!(
+        "mechanisms = [\"External\", \"anonymous\"]\nanonymous_account = \"drop@example.com\"\nclient_ca = \"ca.pem\"\n\
+         [[client_certificate]]\naccount = \"a\"\nkey_sha256 = \"{pin}\"\n\
+         [[client_certificate]]\naccount = \"b\"\nsubject = \"CN=b\""
+    );
+    let config = load(&with("tls = \"starttls\"", &told)).unwrap();
+    let auth = &config.listeners[0].auth;
+    let named: Vec<_> = auth.mechanisms.iter().flat_map(|it| it.iter()).collect();
+    assert_eq!(named, [&&EXTERNAL, &&ANONYMOUS]);
+    assert_eq!(auth.anonymous_account.as_deref(), Some("drop@example.com"));
+    let authority = auth.client_certificates.clone().and_then(|it| it.authority);
+    assert_eq!(
+        authority.as_deref(),
+        Some(Path::new("/etc/gatepost/ca.pem"))
+    );
+    let [pinned, named] = &*config.client_certificates else {
+        panic!("two rules");
+    };
+    let CertificateName::Key(key) = pinned.name else {
+        panic!("{pinned:?}");
+    };
+    assert_eq!(
+        (key[0], key[31], pinned.account.as_str()),
+        (0x9f, 0x08, "a")
+    );
+    assert_eq!(named.name, CertificateName::Subject("CN=b".to_owned()));
+    let quiet = &config.listeners[1].auth;
+    assert!(quiet.mechanisms.is_none() && quiet.client_certificates.is_none());
 }
 
 #[test]
@@ -149,7 +184,18 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("tls = \"starttls\"", "proxy_tls_trust = true", "listener.proxy_tls_trust: this listener has no proxy", "name the proxy's network"),
     ("tls = \"implicit\"", "tls = \"implicit\"\nproxy = [\"10.0.0.5\"]\nproxy_tls_trust = true", "this listener expects TLS behind the PROXY header", "set tls = \"none\""),
     ("tls = \"starttls\"", "proxy = [\"0.0.0.0/0\"]", "listener.proxy: everyone could claim any address", "name the proxies"),
-    ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"plain\"]", "there is no option mechanisms in listener", "known here: name, address"),
+    ("profile = \"legacy\"", "profile = \"legacy\"\ncolour = 1", "there is no option colour in listener", "known here: name, address"),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"ntlm\"]", "listener.mechanisms: \"ntlm\" is not known", "a list of \"external\", "),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = []", "listener.mechanisms: the list is empty", "leave the option out"),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"Anonymous\"]", "\"anonymous\" without an account to act for", "anonymous_account ="),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nanonymous_account = \"x\"", "listener.anonymous_account: this listener does not offer ANONYMOUS", "in mechanisms"),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nclient_ca = \"ca.pem\"", "listener.client_certificates: without TLS there are none", "set tls ="),
+    ("[limits]", "[[client_certificate]]\naccount = \"x\"\nemail = \"x\"\n[limits]", "client_certificate: no listener asks for certificates", "set client_certificates = true"),
+    ("tls = \"starttls\"", "client_ca = \"ca.pem\"\n[[client_certificate]]\nemail = \"x\"", "client_certificate.account is missing", "add account ="),
+    ("tls = \"starttls\"", "client_ca = \"ca.pem\"\n[[client_certificate]]\naccount = \"x\"", "client_certificate: it needs exactly one name", "set one of key_sha256"),
+    ("tls = \"starttls\"", "client_ca = \"ca.pem\"\n[[client_certificate]]\naccount = \"x\"\nemail = \"x\"\ndns = \"x\"", "client_certificate: it needs exactly one name", "set one of key_sha256"),
+    ("tls = \"starttls\"", "client_ca = \"ca.pem\"\n[[client_certificate]]\naccount = \"x\"\nkey_sha256 = \"9f86\"", "client_certificate.key_sha256: \"9f86\" is not a SHA-256", "run: openssl x509"),
+    ("tls = \"starttls\"", "client_certificates = true\n[[client_certificate]]\naccount = \"x\"\nemail = \"x\"", "no listener has an authority", "use key_sha256"),
     ("certificate = \"fullchain.pem\"\n", "", "tls.certificate is missing", "add certificate ="),
     ("key = \"/etc/gatepost/key.pem\"", "", "tls.key is missing", "add key ="),
     ("[tls]\ncertificate = \"fullchain.pem\"\nkey = \"/etc/gatepost/key.pem\"\n", "", "listener.tls: [::]:587 needs a certificate", "add a [tls] section"),

@@ -10,12 +10,14 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_smtp::reply::Refusal;
 use gatepost_smtp::server::ServerSession;
 use gatepost_smtp::short_id::SessionId;
 use gatepost_smtp::tls_facts::TlsFacts;
+use rustls::pki_types::UnixTime;
 use tokio::time::timeout;
 
 use super::admission::{self, Client};
@@ -23,10 +25,11 @@ use super::limits::Permit;
 use super::proxy::{Header, ProxiedTls};
 use super::service::ListenerContext;
 use super::session_id;
-use super::tls;
+use super::tls::{self, Presented};
 use super::wire::Wire;
+use crate::auth::certificate::ClientCertificate;
 use crate::config::resolved::TlsMode;
-use crate::observe::event::{ConnectionRefused, TlsFailed};
+use crate::observe::event::{ClientCertificateSeen, ConnectionRefused, TlsFailed};
 use crate::observe::reason::Reason;
 
 /// How long a proxy may take to send its header. It sends it at once; the specification asks for three seconds at least, so that one
@@ -42,6 +45,8 @@ pub(super) struct Arrived {
     pub(super) session: SessionId,
     /// TLS that is in force.
     pub(super) tls: Option<TlsFacts>,
+    /// The client's certificate, if it has an owner.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     /// TLS that ended at the proxy.
     pub(super) proxied_tls: Option<ProxiedTls>,
 }
@@ -57,6 +62,7 @@ pub(super) async fn receive(
         client: Client::direct(peer),
         session: session_id::draw(),
         tls: None,
+        certificate: None,
         proxied_tls: None,
     };
     if let Some(proxies) = &context.proxy {
@@ -81,7 +87,9 @@ pub(super) async fn receive(
     }
     if context.tls == TlsMode::Implicit {
         let shaken = handshake(wire, arrived.client, context, arrived.session, Vec::new()).await;
-        arrived.tls = Some(shaken.ok()?);
+        let Shaken { tls, certificate } = shaken.ok()?;
+        arrived.tls = Some(tls);
+        arrived.certificate = certificate;
     }
     Some(arrived)
 }
@@ -125,6 +133,13 @@ impl fmt::Display for ProxiedTls {
     }
 }
 
+/// What a handshake brought.
+pub(super) struct Shaken {
+    pub(super) tls: TlsFacts,
+    /// The client's certificate, if it has an owner.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
+}
+
 /// Takes the server's part of a handshake; a failure is counted, reported, and answered where the peer can read it.
 pub(super) async fn handshake(
     wire: &mut Wire,
@@ -132,9 +147,13 @@ pub(super) async fn handshake(
     context: &ListenerContext,
     session: SessionId,
     early: Vec<u8>,
-) -> Result<TlsFacts, ()> {
+) -> Result<Shaken, ()> {
     match try_handshake(wire, context, session, early).await {
-        Ok(facts) => Ok(facts),
+        Ok((tls, presented)) => {
+            let certificate =
+                presented.and_then(|presented| judged(presented, client, context, session));
+            Ok(Shaken { tls, certificate })
+        }
         Err((reason, detail)) => {
             // Who comes and goes is a health check; who offers what we cannot use or nothing for a minute is not.
             if !matches!(reason, Reason::PeerClosed | Reason::Internal) {
@@ -154,6 +173,37 @@ pub(super) async fn handshake(
     }
 }
 
+/// The certificate, if it is somebody's; the log hears of every one.
+fn judged(
+    presented: Presented,
+    client: Client,
+    context: &ListenerContext,
+    session: SessionId,
+) -> Option<Arc<ClientCertificate>> {
+    let mut seen = ClientCertificateSeen {
+        peer: client.address.ip(),
+        listener: context.name.clone(),
+        session: session.to_string(),
+        certificate: presented.fingerprint,
+        account: None,
+        reason: Reason::Ok,
+        detail: None,
+    };
+    let certificate = match presented.standing {
+        Ok(certificate) => {
+            seen.account = Some(certificate.account.clone());
+            Some(certificate)
+        }
+        Err(detail) => {
+            seen.reason = Reason::CertificateUnknown;
+            seen.detail = Some(detail);
+            None
+        }
+    };
+    context.services.observer.emit(seen);
+    certificate
+}
+
 type Failure = (Reason, String);
 
 async fn try_handshake(
@@ -161,7 +211,7 @@ async fn try_handshake(
     context: &ListenerContext,
     session: SessionId,
     early: Vec<u8>,
-) -> Result<TlsFacts, Failure> {
+) -> Result<(TlsFacts, Option<Presented>), Failure> {
     if early.is_empty() && context.tls == TlsMode::Implicit {
         expect_record(wire, context, session).await?;
     }
@@ -173,7 +223,15 @@ async fn try_handshake(
     };
     let limit = context.limits.handshake_timeout;
     match wire.start_tls(acceptor, early, limit).await {
-        Ok(connection) => Ok(tls::facts(connection)),
+        Ok(connection) => {
+            let judge = context.client_certificates.as_ref();
+            let presented = judge.and_then(|it| it.presented(connection, UnixTime::now()));
+            let facts = TlsFacts {
+                client_certificate: presented.as_ref().map(|it| it.fingerprint.clone()),
+                ..tls::facts(connection)
+            };
+            Ok((facts, presented))
+        }
         Err(error) => {
             let reason = match error.kind() {
                 io::ErrorKind::TimedOut => Reason::Timeout,

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::admission::Client;
-use super::arrival::{self, Arrived};
+use super::arrival::{self, Arrived, Shaken};
 use super::limits::Permit;
 use super::proxy::ProxiedTls;
 use super::responder::{Responder, Response, Work};
@@ -102,6 +102,7 @@ impl Connection {
             client,
             session: id,
             tls,
+            certificate,
             proxied_tls,
         } = arrived;
         Self {
@@ -112,7 +113,7 @@ impl Connection {
                 drain: Some(drain),
                 input: FromPeer::Open,
             },
-            responder: Responder::new(Arc::clone(&context), client.address),
+            responder: Responder::new(Arc::clone(&context), client.address, certificate),
             backlog: VecDeque::new(),
             context,
             client,
@@ -184,10 +185,11 @@ impl Connection {
         self.link.flush(&self.context).await;
         let wire = &mut self.link.wire;
         match arrival::handshake(wire, self.client, &self.context, self.id, early).await {
-            Ok(facts) => {
+            Ok(Shaken { tls, certificate }) => {
+                self.responder.certificate = certificate;
                 self.link
                     .session
-                    .handle(Input::TlsStarted(facts), Instant::now());
+                    .handle(Input::TlsStarted(tls), Instant::now());
             }
             Err(()) => self.link.lost(FromPeer::Failed),
         }

@@ -15,6 +15,7 @@ use gatepost_smtp::short_id::SessionId;
 
 use super::service::{ListenerContext, Services};
 use super::submission::{Origin, Source, Submission};
+use crate::auth::certificate::ClientCertificate;
 use crate::auth::channel::{Channel, Peer};
 use crate::auth::exchange::{End, Exchange};
 use crate::config::resolved::{ListenerProfile, TlsMode};
@@ -28,6 +29,8 @@ pub(super) struct Responder {
     peer: SocketAddr,
     exchange: Option<Box<Exchange>>,
     submission: Option<Box<Submission>>,
+    /// The client's certificate, if it has an owner.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     /// Why the refusal that comes next was decided.
     detail: Option<String>,
     /// Messages taken.
@@ -53,12 +56,17 @@ pub(super) enum Work {
 }
 
 impl Responder {
-    pub(super) fn new(context: Arc<ListenerContext>, peer: SocketAddr) -> Self {
+    pub(super) fn new(
+        context: Arc<ListenerContext>,
+        peer: SocketAddr,
+        certificate: Option<Arc<ClientCertificate>>,
+    ) -> Self {
         Self {
             context,
             peer,
             exchange: None,
             submission: None,
+            certificate,
             detail: None,
             messages: 0,
             hung_up: None,
@@ -320,6 +328,9 @@ impl Responder {
             bindings: tls
                 .map(|tls| tls.channel_bindings.clone())
                 .unwrap_or_default(),
+            client_certificate: self.certificate.clone(),
+            mechanisms: self.context.auth.mechanisms.clone(),
+            anonymous_account: self.context.auth.anonymous_account.clone(),
         }
     }
 

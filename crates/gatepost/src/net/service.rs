@@ -9,12 +9,13 @@ use tokio_rustls::TlsAcceptor;
 use crate::auth::Authenticator;
 use crate::config::network::Network;
 use crate::config::resolved::{
-    Layers, Limits, ListenerProfile, Proxies, Route, SubmissionRules, TlsMode,
+    Layers, Limits, ListenerAuth, ListenerProfile, Proxies, Route, SubmissionRules, TlsMode,
 };
 use crate::observe::Observer;
 use crate::queue::Queue;
 
 use super::limits::ConnectionLimits;
+use super::tls::ClientCertificates;
 
 /// The services, the same for all listeners.
 #[derive(Clone)]
@@ -68,6 +69,10 @@ pub struct ListenerContext {
     pub networks: Vec<Network>,
     /// Who may say whose a connection is. With one, every connection begins with a PROXY header.
     pub proxy: Option<Proxies>,
+    /// By what clients may prove who they are.
+    pub auth: ListenerAuth,
+    /// Judges certificates of clients, where they are asked for.
+    pub client_certificates: Option<ClientCertificates>,
     /// Counts connections, over all listeners.
     pub connections: ConnectionLimits,
     /// Bounds and times.

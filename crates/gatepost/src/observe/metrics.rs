@@ -35,6 +35,7 @@ struct Counters {
     connections: Family<Labels<1>, Counter>,
     connections_refused: Family<Labels<1>, Counter>,
     tls_failed: Family<Labels<1>, Counter>,
+    client_certificates: Family<Labels<1>, Counter>,
     quirks: Family<Labels<1>, Counter>,
     deliveries: Family<Labels<2>, Counter>,
     notices: Counter,
@@ -126,6 +127,11 @@ impl Counters {
             self.tls_failed.clone(),
         );
         to.register(
+            "client_certificates",
+            "Certificates of clients",
+            self.client_certificates.clone(),
+        );
+        to.register(
             "quirks",
             "Tolerated oddities of clients",
             self.quirks.clone(),
@@ -190,6 +196,9 @@ impl Counters {
             }
             Event::TlsFailed(_) => {
                 self.tls_failed.get_or_create(&[reason]).inc();
+            }
+            Event::ClientCertificateSeen(_) => {
+                self.client_certificates.get_or_create(&[reason]).inc();
             }
             Event::QuirkSeen(it) => {
                 self.quirks.get_or_create(&[("quirk", it.quirk)]).inc();

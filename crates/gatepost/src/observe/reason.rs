@@ -45,6 +45,8 @@ reasons! {
     MechanismUnknown => "mechanism-unknown",
     /// TLS has to come first.
     TlsRequired => "tls-required",
+    /// The client's certificate has no owner here, or counts for another reason as none.
+    CertificateUnknown => "certificate-unknown",
     /// The client cancelled the exchange.
     Cancelled => "cancelled",
     /// The connection ended during the exchange.

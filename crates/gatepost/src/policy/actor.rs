@@ -1,6 +1,6 @@
 //! Who acts: a proven identity and what its account owns now.
 
-use gatepost_sasl::Identity;
+use gatepost_sasl::{Identity, Needs};
 use gatepost_smtp::path::Address;
 
 /// An authenticated identity with the facts about the account it acts for.
@@ -18,6 +18,11 @@ pub struct Actor<'a> {
 }
 
 impl Actor<'_> {
+    /// Whether nothing was proven: he did not say who he is (RFC 4505).
+    pub fn is_guest(&self) -> bool {
+        self.identity.mechanism().needs == Needs::Nothing
+    }
+
     /// Whether the account owns `local@domain`.
     ///
     /// Domains compare as A-labels without regard to case (RFC 5321 §2.4, RFC 5890). Local parts do as well, whichever way

@@ -99,16 +99,27 @@ impl From<RelayGrant> for RelayGrants {
     }
 }
 
-/// May the account send to this recipient? Anybody who has proven an enabled account may, to anywhere.
+/// May the account send to this recipient? Anybody who has proven an enabled account may, to anywhere. A guest has proven
+/// nothing: what he leaves is for the account he acts for, and goes to its own addresses (ANON-02).
 pub fn decide(actor: &Actor<'_>, recipient: &ForwardPath) -> Result<RelayGrant, Decision> {
     if !actor.enabled {
         return Err(Decision::new(Refusal::RelayDenied, Reason::AccountDisabled)
             .with("account", actor.identity.acts_as()));
     }
+    if actor.is_guest() && !owns(actor, recipient) {
+        return Err(Decision::new(Refusal::RelayDenied, Reason::RelayDenied)
+            .with("account", actor.identity.acts_as())
+            .with("recipient", &recipient.to_string()));
+    }
     Ok(RelayGrant {
         recipient: recipient.clone(),
         params: RcptParams::default(),
     })
+}
+
+fn owns(actor: &Actor<'_>, recipient: &ForwardPath) -> bool {
+    let address = recipient.address();
+    actor.owns(address.local(), address.domain())
 }
 
 /// The grant for a notice of our own about a message with this reverse-path: to the reverse-path and nobody else. There
@@ -126,6 +137,8 @@ pub fn for_notice(about: &ReversePath) -> Option<RelayGrant> {
 
 #[cfg(test)]
 mod tests {
+    use gatepost_smtp::path::Address;
+
     use super::*;
     use crate::policy::fixture;
 
@@ -153,6 +166,32 @@ mod tests {
             (decision.refusal, decision.reason),
             (Refusal::RelayDenied, Reason::AccountDisabled)
         );
+    }
+
+    // ANON-02: "relay denied beyond local policy".
+    #[test]
+    fn anon_02_a_guest_writes_to_the_account_he_acts_for_and_to_nobody_else() {
+        let identity = fixture::guest("drop@own.example");
+        let addresses = [Address::parse("drop@own.example").unwrap()];
+        let guest = Actor {
+            identity: &identity,
+            addresses: &addresses,
+            enabled: true,
+        };
+        assert!(decide(&guest, &path("Drop@OWN.example")).is_ok());
+        for other in ["else@own.example", "drop@next.example", "postmaster"] {
+            let decision = decide(&guest, &path(other)).unwrap_err();
+            assert_eq!(
+                (decision.refusal, decision.reason),
+                (Refusal::RelayDenied, Reason::RelayDenied),
+                "{other}"
+            );
+        }
+        let nowhere = Actor {
+            addresses: &[],
+            ..guest
+        };
+        assert!(decide(&nowhere, &path("drop@own.example")).is_err());
     }
 
     // T-45

@@ -19,7 +19,7 @@ use crate::delivery;
 use crate::net::limits::ConnectionLimits;
 use crate::net::profile::profile;
 use crate::net::service::{ListenerContext, Services};
-use crate::net::tls::{self, Certificates, Expiry};
+use crate::net::tls::{self, Certificates, ClientCertificates, Expiry};
 use crate::observe::event::{CertificateExpires, ReloadRefused, Reloaded};
 
 /// Configuration and what was made of it.
@@ -130,6 +130,7 @@ impl Live {
         services: &Services,
     ) -> Result<Vec<ListenerContext>, ServeError> {
         let context = |listener: &resolved::Listener| {
+            let client_certificates = client_certificates(config, listener)?;
             Ok(ListenerContext {
                 name: listener.name.clone(),
                 profile: Arc::new(profile(
@@ -139,7 +140,9 @@ impl Live {
                     &config.limits,
                 )),
                 tls: listener.tls,
-                acceptor: acceptor(listener, certificates)?,
+                acceptor: acceptor(listener, certificates, client_certificates.as_ref())?,
+                auth: listener.auth.clone(),
+                client_certificates,
                 serves: listener.profile,
                 layers: listener.layers,
                 networks: listener.networks.clone(),
@@ -166,14 +169,33 @@ fn certificates(config: &Config) -> Result<Option<Certificates>, ServeError> {
     Ok(Some(loaded))
 }
 
+fn client_certificates(
+    config: &Config,
+    listener: &resolved::Listener,
+) -> Result<Option<ClientCertificates>, ServeError> {
+    let Some(asked) = &listener.auth.client_certificates else {
+        return Ok(None);
+    };
+    let rules = Arc::clone(&config.client_certificates);
+    let loaded = ClientCertificates::load(asked.authority.as_deref(), rules);
+    let loaded = loaded.map_err(|error| {
+        ServeError::new(
+            format!("listener {}: {error}", listener.name),
+            "the file must hold the certificates of the authorities, in PEM form",
+        )
+    })?;
+    Ok(Some(loaded))
+}
+
 fn acceptor(
     listener: &resolved::Listener,
     certificates: Option<&Certificates>,
+    clients: Option<&ClientCertificates>,
 ) -> Result<Option<TlsAcceptor>, ServeError> {
     match (listener.tls, certificates) {
         (TlsMode::None, _) => Ok(None),
         (_, Some(certificates)) => {
-            let config = tls::server_config(certificates)
+            let config = tls::server_config(certificates, clients)
                 .map_err(|error| ServeError::new(error.to_string(), REPORT))?;
             Ok(Some(TlsAcceptor::from(config)))
         }

@@ -8,7 +8,9 @@ use gatepost::auth::Authenticator;
 use gatepost::auth::channel::Channel;
 use gatepost::auth::directory::{Answering, Asker, Directory};
 use gatepost::auth::guard::Rules;
-use gatepost::config::resolved::{self, Layers, Limits, ListenerProfile, SubmissionRules, TlsMode};
+use gatepost::config::resolved::{
+    self, Layers, Limits, ListenerAuth, ListenerProfile, SubmissionRules, TlsMode,
+};
 use gatepost::net::limits::ConnectionLimits;
 use gatepost::net::listener::{self, Listener};
 use gatepost::net::profile::profile;
@@ -168,6 +170,7 @@ impl Rig {
             proxy: None,
             require_auth: true,
             layers: Layers::default(),
+            auth: ListenerAuth::default(),
         };
         let context = ListenerContext {
             name: "legacy".into(),
@@ -183,6 +186,8 @@ impl Rig {
             layers: Layers::default(),
             networks: Vec::new(),
             proxy: None,
+            auth: ListenerAuth::default(),
+            client_certificates: None,
             connections: ConnectionLimits::new(&limits),
             limits: limits.clone(),
             services,

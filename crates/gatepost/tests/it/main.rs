@@ -21,6 +21,7 @@ mod bench;
 mod broken_parts;
 mod channel;
 mod child;
+mod client_certificates;
 mod client_examples;
 mod command;
 mod crash;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use gatepost::config::ConfigError;
 use gatepost::config::resolved::{
-    Accounts, Config, Layers, Limits, Listener, ListenerProfile, RetrySchedule, Route, RouteAction,
-    RouteMatch, SubmissionRules, TlsMode,
+    Accounts, Config, Layers, Limits, Listener, ListenerAuth, ListenerProfile, RetrySchedule,
+    Route, RouteAction, RouteMatch, SubmissionRules, TlsMode,
 };
 use gatepost::net::tls::own_ca;
 use gatepost::observe::Observer;
@@ -195,6 +195,7 @@ fn config(directory: &TempDir) -> Config {
         tolerate: Vec::new(),
         require_auth: true,
         layers: Layers::default(),
+        auth: ListenerAuth::default(),
     };
     let submission = ListenerProfile::Submission;
     Config {
@@ -217,6 +218,7 @@ fn config(directory: &TempDir) -> Config {
         limits: Limits::default(),
         accounts: Accounts::default(),
         kerberos: None,
+        client_certificates: Arc::default(),
         retry: RetrySchedule::default(),
     }
 }

@@ -54,7 +54,6 @@ impl Talk {
         directory: &Path,
         protocols: &[&str],
     ) -> Result<Self, String> {
-        assert_eq!(self.unread, b"", "octets before the handshake");
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap();
         roots.add(authority).unwrap();
@@ -68,7 +67,13 @@ impl Talk {
             .iter()
             .map(|name| name.as_bytes().to_vec())
             .collect();
-        let connector = TlsConnector::from(Arc::new(config));
+        self.start_tls_as(Arc::new(config)).await
+    }
+
+    /// Starts TLS as a client with these settings.
+    pub(crate) async fn start_tls_as(self, config: Arc<ClientConfig>) -> Result<Self, String> {
+        assert_eq!(self.unread, b"", "octets before the handshake");
+        let connector = TlsConnector::from(config);
         let name = ServerName::try_from("localhost").unwrap();
         let shaken = timeout(PATIENCE, connector.connect(name, self.stream)).await;
         match shaken.expect("a handshake in time") {

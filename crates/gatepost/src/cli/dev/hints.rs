@@ -27,7 +27,8 @@ impl fmt::Display for Hints<'_> {
         };
         let [smtp, smtps, legacy] = [smtp, smtps, legacy].map(|it| reachable(it.address));
         let password = self.password;
-        let ca = quoted(&self.directory.join("ca.pem").display().to_string());
+        let [ca, certificate, key] = ["ca.pem", "client.pem", "client.key"]
+            .map(|file| quoted(&self.directory.join(file).display().to_string()));
         writeln!(
             f,
             "Gatepost development server: mail is captured here and never sent on.\n"
@@ -38,6 +39,10 @@ impl fmt::Display for Hints<'_> {
         writeln!(f, "  TLS        {smtps}")?;
         writeln!(f, "  legacy     {legacy}  (clear text, every mechanism)")?;
         writeln!(f, "  CA         {ca}")?;
+        writeln!(
+            f,
+            "  client     {certificate}, {key}  (TLS certificate of {ACCOUNT}, for EXTERNAL)"
+        )?;
         if let Some((http, token)) = self.pages {
             writeln!(f, "  web        http://{}/", reachable(http))?;
             writeln!(f, "  tokens     http://{}/tokens", reachable(http))?;

@@ -9,18 +9,20 @@ mod hints;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
-use gatepost_sasl::Secret;
+use gatepost_sasl::{Secret, mechanism};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::cli::serve::{LogOptions, stop_signal};
 use crate::cli::{CommandError, complain, print, process};
 use crate::config::resolved::{
-    Accounts, Config, DevIssuer, Layers, Limits, Listener, ListenerProfile, RetrySchedule, Route,
-    RouteAction, RouteMatch, SubmissionRules, TlsFiles, TlsMode,
+    Accounts, AskedCertificates, CertificateName, CertificateRule, Config, DevIssuer, Layers,
+    Limits, Listener, ListenerAuth, ListenerProfile, RetrySchedule, Route, RouteAction, RouteMatch,
+    SubmissionRules, TlsFiles, TlsMode,
 };
 use crate::net::tls::own_ca;
 use crate::serve::Program;
@@ -95,6 +97,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     };
     let directory = Directory::open(arguments.dir.as_deref())?;
     let tls = certificate(directory.path(), &arguments.addresses())?;
+    own_ca::issue_client(directory.path(), ACCOUNT, SystemTime::now())
+        .map_err(|error| CommandError::Failed(error.to_string()))?;
     let config = config(arguments, directory.path(), tls);
     let telemetry = arguments.log.telemetry()?;
     let observer = telemetry.observer.clone();
@@ -173,6 +177,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
             weak_ciphers: true,
             ..Layers::default()
         },
+        auth: listener_auth(data, profile),
     };
     let submission = ListenerProfile::Submission;
     Config {
@@ -206,7 +211,29 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
             ..Accounts::default()
         },
         kerberos: None,
+        client_certificates: Arc::new([CertificateRule {
+            account: ACCOUNT.to_owned(),
+            name: CertificateName::Email(ACCOUNT.to_owned()),
+        }]),
         retry: RetrySchedule::default(),
+    }
+}
+
+/// Inside TLS certificates of the authority are asked for; in clear text every mechanism that needs no TLS is offered, those included
+/// that have to be named.
+fn listener_auth(data: &Path, profile: ListenerProfile) -> ListenerAuth {
+    match profile {
+        ListenerProfile::Submission => ListenerAuth {
+            client_certificates: Some(AskedCertificates {
+                authority: Some(data.join("ca.pem")),
+            }),
+            ..ListenerAuth::default()
+        },
+        ListenerProfile::Legacy => ListenerAuth {
+            mechanisms: Some(mechanism::ALL.into()),
+            anonymous_account: Some(ACCOUNT.into()),
+            client_certificates: None,
+        },
     }
 }
 

@@ -124,7 +124,7 @@ impl Certificate {
     }
 }
 
-fn read<T>(
+pub(super) fn read<T>(
     option: &'static str,
     path: &Path,
     parse: impl FnOnce(&Path) -> Result<T, rustls::pki_types::pem::Error>,

@@ -7,6 +7,8 @@
 //! Standards: RFC 8446, RFC 5246, RFC 7301, RFC 8314, RFC 9266.
 
 mod certificate;
+mod client_certificate;
+mod distinguished_name;
 pub mod own_ca;
 
 use std::sync::Arc;
@@ -14,12 +16,15 @@ use std::sync::Arc;
 use gatepost_sasl::ChannelBindings;
 use gatepost_smtp::TlsFacts;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{NoServerSessionStorage, ServerConfig, ServerConnection};
+use rustls::server::{
+    NoServerSessionStorage, ServerConfig, ServerConnection, WebPkiClientVerifier,
+};
 use rustls::{
     HandshakeKind, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion, version,
 };
 
 pub use certificate::{Certificate, Certificates, Expiry};
+pub use client_certificate::{ClientCertificates, Presented};
 
 /// The two names Exim's clients use; `smtp` is also what RFC 9266's examples and others use.
 const APPLICATION_PROTOCOLS: [&[u8]; 2] = [b"smtp", b"esmtp"];
@@ -64,12 +69,19 @@ pub enum TlsError {
     Setup(rustls::Error),
 }
 
-/// The settings of one listener.
-pub fn server_config(certificates: &Certificates) -> Result<Arc<ServerConfig>, TlsError> {
+/// The settings of one listener, which asks for certificates if there is somebody to judge them.
+pub fn server_config(
+    certificates: &Certificates,
+    clients: Option<&ClientCertificates>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let asking = clients.map_or_else(
+        WebPkiClientVerifier::no_client_auth,
+        ClientCertificates::verifier,
+    );
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&VERSIONS)
         .map_err(TlsError::Setup)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(asking)
         .with_cert_resolver(Arc::new(certificates.clone()));
     config.ignore_client_order = true;
     config.alpn_protocols = APPLICATION_PROTOCOLS.map(<[u8]>::to_vec).into();
@@ -116,7 +128,6 @@ pub fn facts(connection: &ServerConnection) -> TlsFacts {
             .alpn_protocol()
             .map(|name| String::from_utf8_lossy(name).into_owned()),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-        // Not asked for: no mechanism maps certificates to accounts yet.
         client_certificate: None,
         channel_bindings: ChannelBindings {
             tls_exporter: exporter(connection),

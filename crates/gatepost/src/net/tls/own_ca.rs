@@ -1,7 +1,7 @@
 //! A certificate authority of our own, for servers that have no certificate yet.
 //!
 //! Keeps `ca.pem` and `ca-key.pem` in the directory, so that a client that trusts the authority once trusts it after a restart; makes
-//! `certificate.pem` and `key.pem` anew at each call, signed by it, so that they never grow old. A leaf of its own and not a self-signed
+//! `certificate.pem` and `key.pem`, and those of a client, anew at each call, signed by it, so that they never grow old. A leaf of its own and not a self-signed
 //! server certificate: some TLS libraries refuse an authority as a server.
 
 use std::fs::{self, OpenOptions};
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 
 use crate::config::resolved::TlsFiles;
@@ -67,6 +67,33 @@ pub fn issue(
 }
 
 /// The authority kept in the directory, made when there is none.
+/// Makes a fresh certificate for a client, signed by the directory's authority: `client.pem` and `client.key`, with this e-mail address
+/// as its only name.
+pub fn issue_client(
+    directory: &Path,
+    email: &str,
+    now: SystemTime,
+) -> Result<TlsFiles, OwnCaError> {
+    let authority = authority(directory, now)?;
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::Rfc822Name(email.try_into()?)];
+    params.distinguished_name = named("client");
+    params.not_before = (now - BACKDATED).into();
+    params.not_after = (now + LEAF_LIFE).into();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, &authority)?;
+    let files = TlsFiles {
+        certificate: directory.join("client.pem"),
+        key: directory.join("client.key"),
+    };
+    write(&files.key, &key.serialize_pem(), 0o600)?;
+    write(&files.certificate, &certificate.pem(), 0o644)?;
+    Ok(files)
+}
+
 fn authority(directory: &Path, now: SystemTime) -> Result<Issuer<'static, KeyPair>, OwnCaError> {
     let key_file = directory.join("ca-key.pem");
     let certificate_file = directory.join("ca.pem");
@@ -175,7 +202,8 @@ mod tests {
         let files = issue(directory.path(), &["localhost"], &[], now).unwrap();
         assert_ne!(fs::read(&files.certificate).unwrap(), first);
         let certificate = tls::Certificates::load(&files, &[]).unwrap();
-        let mut server = ServerConnection::new(tls::server_config(&certificate).unwrap()).unwrap();
+        let mut server =
+            ServerConnection::new(tls::server_config(&certificate, None).unwrap()).unwrap();
         shake_hands(&mut client, &mut server);
         assert!(!client.is_handshaking() && !server.is_handshaking());
         let facts = tls::facts(&server);

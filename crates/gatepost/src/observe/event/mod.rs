@@ -15,8 +15,9 @@ pub use process::{
     ReloadRefused, Reloaded, Started, Stopped,
 };
 pub use session::{
-    AuthAttempt, AuthResult, CommandRefused, ConnectionClosed, ConnectionRefused, MessageAccepted,
-    PasswordExposed, QuirkSeen, TicketRefused, TlsFailed, TlsSeen,
+    AuthAttempt, AuthResult, ClientCertificateSeen, CommandRefused, ConnectionClosed,
+    ConnectionRefused, MessageAccepted, PasswordExposed, QuirkSeen, TicketRefused, TlsFailed,
+    TlsSeen,
 };
 
 macro_rules! events {
@@ -55,6 +56,7 @@ events! {
     ConnectionRefused,
     ConnectionClosed,
     TlsFailed,
+    ClientCertificateSeen,
     AuthAttempt,
     CommandRefused,
     QuirkSeen,

@@ -85,6 +85,25 @@ pub struct TlsFailed {
     pub detail: String,
 }
 
+/// A client presented a certificate in TLS.
+#[derive(Debug, Clone)]
+pub struct ClientCertificateSeen {
+    /// Who.
+    pub peer: IpAddr,
+    /// Where.
+    pub listener: String,
+    /// The session.
+    pub session: String,
+    /// SHA-256 of the certificate.
+    pub certificate: String,
+    /// Whose it is.
+    pub account: Option<String>,
+    /// Whether it counts.
+    pub reason: Reason,
+    /// Why it counts as none, and what a rule for it could be made of.
+    pub detail: Option<String>,
+}
+
 /// An authentication exchange ended.
 #[derive(Debug, Clone)]
 pub struct AuthAttempt {
@@ -294,6 +313,25 @@ impl Record for ConnectionClosed {
         to.some("proxied_tls", self.proxied_tls.as_deref());
         to.number("messages", self.messages);
         to.millis("duration_ms", self.duration);
+    }
+}
+
+impl Record for ClientCertificateSeen {
+    fn name(&self) -> &'static str {
+        "client-certificate"
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason.as_str())
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("peer", self.peer);
+        to.text("listener", &self.listener);
+        to.text("session", &self.session);
+        to.text("certificate", &self.certificate);
+        to.some("account", self.account.as_deref());
+        to.some("detail", self.detail.as_deref());
     }
 }
 

@@ -15,7 +15,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
-use gatepost::config::resolved::{Config, Layers, Listener, ListenerProfile, TlsMode};
+use gatepost::config::resolved::{
+    Config, Layers, Listener, ListenerAuth, ListenerProfile, TlsMode,
+};
 use tokio::process::Command;
 
 use super::corpus::{self, LineEnd, Sample};
@@ -99,6 +101,7 @@ fn legacy_inside_tls(config: &mut Config) {
             proxy: None,
             require_auth: true,
             layers: Layers::default(),
+            auth: ListenerAuth::default(),
         });
     }
 }
