@@ -8,8 +8,8 @@ use gatepost::config::resolved::{
     AskedCertificates, CertificateName, CertificateRule, Config, ListenerAuth,
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    PublicKeyData as _, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, PublicKeyData as _, SanType, date_time_ymd,
 };
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::pem::PemObject;
@@ -108,6 +108,7 @@ impl ResolvesClientCert for Presented {
 /// A certificate for a client with these alternative names.
 fn params(names: &[SanType]) -> CertificateParams {
     let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names = names.to_vec();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params
