@@ -30,7 +30,7 @@ pub struct ClientCertificate {
 /// What rules look at in a certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Features {
-    /// SHA-256 of its public key (SubjectPublicKeyInfo).
+    /// SHA-256 of its public key (`SubjectPublicKeyInfo`).
     pub key_sha256: [u8; 32],
     /// E-mail addresses among the subject's alternative names.
     pub emails: Vec<String>,

@@ -42,7 +42,7 @@ impl Channel {
 
     fn has(&self, mechanism: &Mechanism) -> bool {
         match &self.mechanisms {
-            Some(named) => named.iter().any(|named| *named == mechanism),
+            Some(named) => named.contains(&mechanism),
             None => !must_be_named(mechanism),
         }
     }

@@ -129,10 +129,14 @@ fn only_its_owner(answer: Answer, certificate: &ClientCertificate) -> Answer {
         },
         Answer::PassThrough(PassThroughStep::Done {
             verdict,
+            authcid,
+            authzid,
             final_data,
             layer,
         }) => Answer::PassThrough(PassThroughStep::Done {
             verdict: judged(verdict),
+            authcid,
+            authzid,
             final_data,
             layer,
         }),
@@ -275,6 +279,8 @@ mod tests {
             &|verdict| {
                 Answer::PassThrough(PassThroughStep::Done {
                     verdict,
+                    authcid: None,
+                    authzid: None,
                     final_data: None,
                     layer: None,
                 })

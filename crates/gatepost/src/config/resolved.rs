@@ -150,7 +150,7 @@ impl CertificateRule {
 /// What a certificate is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateName {
-    /// SHA-256 of its public key (SubjectPublicKeyInfo).
+    /// SHA-256 of its public key (`SubjectPublicKeyInfo`).
     Key([u8; 32]),
     /// An e-mail address among the subject's alternative names.
     Email(String),

@@ -109,7 +109,7 @@ pub fn decide(actor: &Actor<'_>, recipient: &ForwardPath) -> Result<RelayGrant, 
     if actor.is_guest() && !owns(actor, recipient) {
         return Err(Decision::new(Refusal::RelayDenied, Reason::RelayDenied)
             .with("account", actor.identity.acts_as())
-            .with("recipient", &recipient.to_string()));
+            .with("recipient", recipient.to_string()));
     }
     Ok(RelayGrant {
         recipient: recipient.clone(),

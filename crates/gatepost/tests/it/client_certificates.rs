@@ -359,7 +359,7 @@ async fn t_22_ext_01_ext_05_only_certificates_with_an_owner_are_somebody() {
         (
             "not yet valid",
             ca.sign(&with(&[email(FAX)], |it| {
-                it.not_before = date_time_ymd(4000, 1, 1)
+                it.not_before = date_time_ymd(4000, 1, 1);
             })),
             None,
         ),
@@ -397,7 +397,7 @@ async fn t_22_ext_01_ext_05_only_certificates_with_an_owner_are_somebody() {
         (
             "an authority itself",
             ca.sign(&with(&[email(FAX)], |it| {
-                it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)
+                it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             })),
             None,
         ),
@@ -542,11 +542,8 @@ async fn ext_06_certificates_are_asked_for_only_where_it_is_written() {
     let seen = world.last_seen(1).await;
     let leaf = &client.presented.key.as_ref().unwrap().cert[0];
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf);
-    let fingerprint: String = digest
-        .as_ref()
-        .iter()
-        .map(|it| format!("{it:02x}"))
-        .collect();
+    let octets = digest.as_ref().iter();
+    let fingerprint = octets.fold(String::new(), |text, it| text + &format!("{it:02x}"));
     assert!(
         seen.contains(&format!("certificate={fingerprint}")),
         "{seen}"
