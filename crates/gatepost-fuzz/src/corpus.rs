@@ -308,7 +308,8 @@ pub fn exchanges() -> Vec<Vec<u8>> {
         "",
     ];
     let mut seeds = Vec::new();
-    for mechanism in 0..8_u8 {
+    let mechanisms = u8::try_from(gatepost_sasl::mechanism::ALL.len()).unwrap_or(u8::MAX);
+    for mechanism in 0..mechanisms {
         for (at, first) in messages.iter().enumerate() {
             for second in messages.iter().skip(at).take(2) {
                 let both = [first.as_bytes(), second.as_bytes()].join(&0xff);

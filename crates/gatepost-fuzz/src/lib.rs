@@ -14,6 +14,7 @@
 //! | [`server`] | the server's session: whole dialogues, DATA, BDAT |
 //! | [`client`] | the client's session against any server |
 //! | [`mechanisms`] | SASL exchanges, both sides |
+//! | [`digest`] | messages and layers of DIGEST-MD5 |
 //! | [`message`] | headers, mailboxes, MIME, conversion, notices |
 //! | [`edges`] | PROXY headers, the configuration, the control socket, foreign hashes |
 //! | [`spool`] | what recovery finds on disk |
@@ -26,6 +27,7 @@
 
 pub mod client;
 pub mod corpus;
+pub mod digest;
 pub mod edges;
 pub mod grammar;
 pub mod mechanisms;
@@ -59,6 +61,14 @@ pub static TARGETS: &[Target] = &[
     target("client_session", client::session, corpus::to_client, 1500),
     target("sasl_server", mechanisms::server, corpus::exchanges, 1500),
     target("sasl_client", mechanisms::client, corpus::exchanges, 800),
+    target(
+        "digest_challenge",
+        digest::challenge,
+        digest::messages,
+        3000,
+    ),
+    target("digest_response", digest::response, digest::messages, 3000),
+    target("digest_layer", digest::layer, digest::frames, 1500),
     target("headers", message::headers, corpus::contents, 3000),
     target("mailboxes", message::mailboxes, corpus::mailboxes, 4000),
     target("mime", message::mime, corpus::mime, 2500),

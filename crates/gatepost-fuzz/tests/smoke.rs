@@ -32,8 +32,8 @@ macro_rules! targets {
 }
 
 targets! {
-    path xtext dsn_params command server_session data chunks reply client_session sasl_server sasl_client headers mailboxes mime
-    conversion notice proxy config control foreign_hash spool
+    path xtext dsn_params command server_session data chunks reply client_session sasl_server sasl_client
+    digest_challenge digest_response digest_layer headers mailboxes mime conversion notice proxy config control foreign_hash spool
 }
 
 /// Each target can be run under libFuzzer too, by its name.
