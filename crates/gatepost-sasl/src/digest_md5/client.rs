@@ -4,7 +4,7 @@
 //! proof is answered once more without asking again (DIG-21). Until the server's proof has been seen to be right, a reported
 //! success is an error (DIG-15, AUTH-21).
 //!
-//! The strongest protection that both sides allow is taken, with the first of its ciphers in our order.
+//! The strongest protection that both sides allow is taken.
 
 use subtle::ConstantTimeEq;
 
@@ -189,7 +189,11 @@ fn realm(authcid: &str, challenge: &Challenge) -> Vec<u8> {
 
 /// The strongest protection that both sides allow (LAYER-08).
 fn protection(ours: LayerPolicy, challenge: &Challenge) -> Result<Protection, ClientFault> {
-    let cipher = Cipher::allowed(ours).find(|cipher| challenge.ciphers.contains(cipher));
+    // RC4 first, where there is nothing to choose between it and 3DES: Cyrus SASL with OpenSSL 3 offers 3DES and then cannot
+    // do it.
+    let cipher = Cipher::allowed(ours)
+        .filter(|cipher| challenge.ciphers.contains(cipher))
+        .min_by_key(|cipher| *cipher != Cipher::Rc4);
     LayerStrength::ALL
         .into_iter()
         .rev()

@@ -81,7 +81,7 @@ fn layer_01_layer_03_layer_06_a_message_larger_than_maxbuf() {
             LayerPolicy::exactly(LayerStrength::Integrity),
             Some("DIGEST-MD5/auth-int"),
         ),
-        (LayerPolicy::ANY, Some("DIGEST-MD5/auth-conf/3des")),
+        (LayerPolicy::ANY, Some("DIGEST-MD5/auth-conf/rc4")),
     ] {
         for cuts in [Cuts::Whole, Cuts::Random(7)] {
             let mut pair = submitted(layers, &content, &cuts);

@@ -144,6 +144,7 @@ fn layer_08_dig_23_what_it_chooses() {
         Ok(response.split_once(",qop=").unwrap().1.to_owned())
     };
     let all = r#"qop="auth,auth-int,auth-conf",cipher="rc4-40,rc4-56,rc4,des,3des""#;
+    let three = r#"qop="auth-conf",cipher="rc4-40,des,3des""#;
     let weak = r#"qop="auth,auth-int,auth-conf",cipher="rc4-40,des""#;
     let any = LayerPolicy::ANY;
     let any_weak = LayerPolicy {
@@ -154,7 +155,8 @@ fn layer_08_dig_23_what_it_chooses() {
     for (layers, offer, expected) in [
         (LayerPolicy::NEVER, all, Ok("auth")),
         (LayerPolicy::NEVER, r#"qop="auth-int""#, Err(no.clone())),
-        (any, all, Ok("auth-conf,cipher=3des,maxbuf=65536")),
+        (any, all, Ok("auth-conf,cipher=rc4,maxbuf=65536")),
+        (any, three, Ok("auth-conf,cipher=3des,maxbuf=65536")),
         (any, weak, Ok("auth-int,maxbuf=65536")),
         (any_weak, weak, Ok("auth-conf,cipher=des,maxbuf=65536")),
         (any, r#"qop="auth,auth-int""#, Ok("auth-int,maxbuf=65536")),
