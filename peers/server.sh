@@ -122,6 +122,7 @@ client() {
 
 do_in() {
     mount_instance "$name" "$1"
+    place
     shift
     exec chroot "$instance" "$@"
 }

@@ -9,7 +9,8 @@ use tokio::process::Command;
 const GSASL: &str = r"
 import os, selectors, subprocess, sys
 port, tls, mechanism, ca, text = sys.argv[1:]
-arguments = ['gsasl', '--smtp', '--connect', 'localhost:' + port, '-m', mechanism, '-a', 'dev@localhost', '-p', 'gatepost']
+arguments = ['gsasl', '--smtp', '--connect', 'localhost:' + port, '-m', mechanism, '-a', 'dev@localhost', '-p', 'gatepost', '--realm', 'localhost']
+arguments += ['--quality-of-protection', 'qop-auth' if tls == 'starttls' else 'qop-int']
 # Of a server without -PLUS it asks a binding that TLS 1.3 does not have, and gives up, unless it is told to ask none.
 arguments += ['--starttls', '--no-cb', '--x509-ca-file', ca] if tls == 'starttls' else ['--no-starttls']
 gsasl = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -45,16 +46,22 @@ ask(b'MAIL FROM:<dev@localhost>\r\n', b'250 2.1.0')
 ask(b'RCPT TO:<you@example.com>\r\n', b'250 2.1.5')
 ask(b'DATA\r\n', b'354 ')
 ask(b'From: dev@localhost\r\n\r\n' + text.encode() + b'\r\n.\r\n', b'250 2.0.0', push=b'NOOP\r\n')
-gsasl.stdin.close()
-said += gsasl.stdout.read()
-print(said.decode())
-sys.exit(gsasl.wait())
+ask(b'QUIT\r\n', b'221 ', push=b'NOOP\r\n')
+# At the end of its input it would say QUIT once more, and outside of a security layer.
+gsasl.kill()
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gsasl_submits_by_every_mechanism_it_has() {
-    let lanes = [Lane::StartTls, Lane::Clear, Lane::LegacyStartTls];
-    let mechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"];
+    let lanes = [Lane::StartTls, Lane::Clear];
+    let mechanisms = [
+        "PLAIN",
+        "LOGIN",
+        "CRAM-MD5",
+        "DIGEST-MD5",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
+    ];
     exercise_writer_over(&lanes, "GNU SASL 2.2.0", &mechanisms, |submission| {
         let mut command = Command::new("python3");
         command

@@ -67,20 +67,24 @@ async fn javamail_submits_by_every_mechanism_it_has() {
     )
     .await;
     let class_path = format!("{}:{jars}", classes.path().display());
-    exercise("JavaMail", &["PLAIN", "LOGIN", "CRAM-MD5"], |submission| {
-        let mut command = Command::new("java");
-        command
-            .args([
-                "-cp",
-                &class_path,
-                "-Djava.net.preferIPv4Stack=true",
-                "Submit",
-            ])
-            .arg(submission.address.port().to_string())
-            .args([submission.lane.word(), submission.mechanism])
-            .arg(submission.ca)
-            .arg(submission.message);
-        command
-    })
+    exercise(
+        "JavaMail",
+        &["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"],
+        |submission| {
+            let mut command = Command::new("java");
+            command
+                .args([
+                    "-cp",
+                    &class_path,
+                    "-Djava.net.preferIPv4Stack=true",
+                    "Submit",
+                ])
+                .arg(submission.address.port().to_string())
+                .args([submission.lane.word(), submission.mechanism])
+                .arg(submission.ca)
+                .arg(submission.message);
+            command
+        },
+    )
     .await;
 }

@@ -8,7 +8,14 @@ use super::exercise;
 // SCRAM comes from GNU SASL, which it is built with.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn msmtp_submits_by_every_mechanism_it_has() {
-    let mechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"];
+    let mechanisms = [
+        "PLAIN",
+        "LOGIN",
+        "CRAM-MD5",
+        "DIGEST-MD5",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
+    ];
     exercise("msmtp", &mechanisms, |submission| {
         let mut command = Command::new("sh");
         command

@@ -16,6 +16,7 @@ async fn smtptest_submits_by_every_mechanism_it_has() {
         "PLAIN",
         "LOGIN",
         "CRAM-MD5",
+        "DIGEST-MD5",
         "SCRAM-SHA-1",
         "SCRAM-SHA-256",
         "SCRAM-SHA-512",

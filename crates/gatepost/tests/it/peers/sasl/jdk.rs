@@ -7,16 +7,15 @@ use super::super::corpus::{self, LineEnd};
 use super::super::server_peer::{PASSWORD, USER, stored_in};
 use super::exchange::Connection;
 use super::submitter::Submitter;
-use super::{long_message, program};
+use super::{check_arrived, layered_server, long_message, program};
 use crate::peer_table::passed;
-use crate::server::Server;
 
 const NAME: &str = "the SASL of JDK 17";
 
-// The submitter's lines are MECHANISM QOP CIPHER MAXBUF HOW.
+// DIG-16, DIG-17, DIG-18, LAYER-02. The submitter's lines are MECHANISM QOP CIPHER MAXBUF HOW.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_jdk_submits_by_every_mechanism_and_layer_it_has() {
-    let server = Server::start().await;
+    let server = layered_server().await;
     let sample = long_message();
     let file = server.directory.path().join("message");
     std::fs::write(&file, &sample.octets).unwrap();
@@ -37,7 +36,32 @@ async fn the_jdk_submits_by_every_mechanism_and_layer_it_has() {
         assert_eq!(logged.len(), 1, "{logged:?}");
         passed(NAME, mechanism, "none (legacy)", "to Gatepost");
     }
+    for layer in LAYERS {
+        let (qop, cipher) = layer.split_once('/').unwrap_or((layer, "-"));
+        // Our replies in buffers of 1024 octets, and what follows the last response in its segment.
+        for (maxbuf, how) in [("-", "polite"), ("1024", "eager")] {
+            let way = format!("DIGEST-MD5 {qop} {cipher} {maxbuf} {how}");
+            assert_eq!(jdk.submit(&way).await, qop, "{way}");
+            check_arrived(&server, &sample, layer).await;
+        }
+        passed(
+            NAME,
+            &format!("DIGEST-MD5 {layer}"),
+            "none (legacy)",
+            "to Gatepost",
+        );
+    }
 }
+
+const LAYERS: [&str; 7] = [
+    "auth",
+    "auth-int",
+    "auth-conf/3des",
+    "auth-conf/des",
+    "auth-conf/rc4",
+    "auth-conf/rc4-56",
+    "auth-conf/rc4-40",
+];
 
 /// What the server offers, what we want of it, and what comes out.
 struct Way {

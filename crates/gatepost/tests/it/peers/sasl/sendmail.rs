@@ -1,12 +1,13 @@
-//! sendmail with Cyrus SASL, which has the layers of DIGEST-MD5 but for a fault: with OpenSSL 3 its `3des` does not work, and it offers it all the
+//! sendmail and `smtptest` with Cyrus SASL, which has the layers of DIGEST-MD5 but for a fault: with OpenSSL 3 its `3des` does not work, and it offers it all the
 //! same (its keys have no parity bits, and it gives up where that OpenSSL mentions it).
 
 use gatepost_sasl::{ClientParams, LayerPolicy, LayerStrength};
 
+use super::super::clients::run;
 use super::super::corpus::{self, LineEnd};
-use super::super::server_peer::{PASSWORD, Program, ServerPeer, USER};
+use super::super::server_peer::{PASSWORD, Program, ServerPeer, USER, in_root};
 use super::exchange::Connection;
-use super::long_message;
+use super::{check_arrived, layered_server, long_message};
 use crate::peer_table::passed;
 
 const NAME: &str = "sendmail with Cyrus SASL 2.1.28";
@@ -87,4 +88,69 @@ async fn sendmail_offers_a_cipher_that_it_cannot_use() {
         .authenticate("DIGEST-MD5", params, PASSWORD)
         .await;
     assert_eq!(refused, Err("535 5.7.0 authentication failed".to_owned()));
+}
+
+/// The strongest layer that sendmail wants in bits, and what it chooses. It never comes to 112: its 3DES does not work here either.
+const SUBMISSIONS: [(&str, &str); 6] = [
+    ("0", "auth"),
+    ("1", "auth-int"),
+    ("40", "auth-conf/rc4-40"),
+    ("55", "auth-conf/des"),
+    ("56", "auth-conf/rc4-56"),
+    ("128", "auth-conf/rc4"),
+];
+
+// DIG-10: it names the server `[127.0.0.1]`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sendmail_submits_through_its_layers() {
+    let server = layered_server().await;
+    let sample = long_message();
+    let directory = server.directory.path();
+    std::fs::write(directory.join("message"), &sample.octets).unwrap();
+    for (bits, layer) in SUBMISSIONS {
+        let mut command = in_root(Program::Sendmail, directory);
+        command
+            .arg("submit")
+            .arg(server.legacy.port().to_string())
+            .args(["DIGEST-MD5", bits, "dev@localhost", "gatepost"]);
+        run(&mut command, &format!("{NAME} {layer}")).await;
+        check_arrived(&server, &sample, layer).await;
+        passed(
+            NAME,
+            &format!("DIGEST-MD5 {layer}"),
+            "none (legacy)",
+            "to Gatepost",
+        );
+    }
+}
+
+// The layers of Cyrus SASL once more, with a client that has a buffer of 1024 octets and waits for nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn smtptest_submits_through_its_layers() {
+    let server = layered_server().await;
+    let sample = long_message();
+    let directory = server.directory.path();
+    let dialogue = [
+        b"MAIL FROM:<dev@localhost>\r\nRCPT TO:<you@example.com>\r\nDATA\r\n",
+        &sample.octets[..],
+        b".\r\n",
+    ];
+    std::fs::write(directory.join("dialogue"), dialogue.concat()).unwrap();
+    for (bits, layer) in SUBMISSIONS {
+        let mut command = in_root(Program::PostfixCyrus, directory);
+        command
+            .arg("/usr/lib/cyrus/bin/smtptest")
+            .args(["-p", &server.legacy.port().to_string()])
+            .args(["-a", "dev@localhost", "-w", "gatepost"])
+            .args(["-m", "DIGEST-MD5", "-k", bits, "-l", bits])
+            .args(["-f", "/peer/dialogue", "127.0.0.1"]);
+        run(&mut command, &format!("smtptest {layer}")).await;
+        check_arrived(&server, &sample, layer).await;
+        passed(
+            "smtptest (Cyrus SASL 2.1.28)",
+            &format!("DIGEST-MD5 {layer}"),
+            "none (legacy)",
+            "to Gatepost",
+        );
+    }
 }
