@@ -242,6 +242,12 @@ impl fmt::Display for ClientFault {
                 "the server asks for {n} iterations, which is out of bounds"
             ),
             Self::ProofRefused => f.write_str("the server refuses the user name or password"),
+            Self::ServerError("channel-bindings-dont-match") => f.write_str(
+                "the server sees another TLS connection than ours; somebody may stand between",
+            ),
+            Self::ServerError("server-does-support-channel-binding") => f.write_str(
+                "the server offers channel binding and its announcement did not; somebody may stand between",
+            ),
             Self::ServerError(value) => write!(f, "the server ends the exchange: {value}"),
             Self::ServerNotProven => {
                 f.write_str("the server did not prove knowledge of the password")
@@ -338,6 +344,8 @@ mod tests {
             ClientFault::IterationsOutOfBounds(7),
             ClientFault::ProofRefused,
             ClientFault::ServerError("other-error"),
+            ClientFault::ServerError("channel-bindings-dont-match"),
+            ClientFault::ServerError("server-does-support-channel-binding"),
             ClientFault::ServerNotProven,
         ] {
             assert!(fault.to_string().starts_with("the "), "{fault}");

@@ -38,6 +38,15 @@ impl Hash {
         }
     }
 
+    /// Name of the SCRAM mechanism on this hash that is bound to the channel.
+    pub const fn scram_plus_name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SCRAM-SHA-1-PLUS",
+            Self::Sha256 => "SCRAM-SHA-256-PLUS",
+            Self::Sha512 => "SCRAM-SHA-512-PLUS",
+        }
+    }
+
     /// `H(data)` of RFC 5802 §2.2.
     pub(crate) fn digest(self, data: &[u8]) -> Vec<u8> {
         match self {

@@ -15,7 +15,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`mechanism`] | the mechanisms: EXTERNAL, SCRAM-SHA-512, -256 and -1, GSSAPI, PLAIN, LOGIN, DIGEST-MD5, CRAM-MD5, ANONYMOUS |
+//! | [`mechanism`] | the mechanisms: EXTERNAL, SCRAM-SHA-512, -256 and -1 (each also bound to the channel, -PLUS), GSSAPI, PLAIN, LOGIN, DIGEST-MD5, CRAM-MD5, ANONYMOUS |
 //! | [`verifier`] | what a server stores, and fakes for names it does not know |
 //! | [`prep`] | which spellings of names and passwords are the same |
 //! | [`delegated`] | mechanisms that a directory speaks itself |

@@ -19,11 +19,17 @@ pub use crate::external::EXTERNAL;
 pub use crate::gssapi::GSSAPI;
 pub use crate::login::LOGIN;
 pub use crate::plain::PLAIN;
-pub use crate::scram::{SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512};
+pub use crate::scram::{
+    SCRAM_SHA_1, SCRAM_SHA_1_PLUS, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, SCRAM_SHA_512,
+    SCRAM_SHA_512_PLUS,
+};
 
 /// Every mechanism of this crate, in the order to prefer them over verified TLS.
 pub static ALL: &[&Mechanism] = &[
     &EXTERNAL,
+    &SCRAM_SHA_512_PLUS,
+    &SCRAM_SHA_256_PLUS,
+    &SCRAM_SHA_1_PLUS,
     &SCRAM_SHA_512,
     &SCRAM_SHA_256,
     &SCRAM_SHA_1,
@@ -157,7 +163,10 @@ mod tests {
         assert_eq!(by_name("scram-sha-512"), Some(&SCRAM_SHA_512));
         assert_eq!(by_name("external"), Some(&EXTERNAL));
         assert_eq!(by_name("Anonymous"), Some(&ANONYMOUS));
-        assert_eq!(by_name("SCRAM-SHA-256-PLUS"), None);
+        assert_eq!(by_name("scram-sha-1-plus"), Some(&SCRAM_SHA_1_PLUS));
+        assert_eq!(by_name("Scram-Sha-256-Plus"), Some(&SCRAM_SHA_256_PLUS));
+        assert_eq!(by_name("SCRAM-SHA-512-PLUS"), Some(&SCRAM_SHA_512_PLUS));
+        assert_eq!(by_name("SCRAM-SHA-256-PLUSS"), None);
         assert_eq!(by_name("FOOBAR"), None);
         assert_eq!(by_name(""), None);
     }

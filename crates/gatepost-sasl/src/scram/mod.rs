@@ -37,12 +37,28 @@ pub static SCRAM_SHA_1: Mechanism = unbound(
     |params| client::begin(&SHA_1, params),
 );
 
+/// SCRAM-SHA-1-PLUS (RFC 5802): bound to the channel.
+pub static SCRAM_SHA_1_PLUS: Mechanism = bound(
+    Hash::Sha1,
+    96,
+    |params, initial_response| server::begin(&SHA_1_PLUS, params, initial_response),
+    |params| client::begin(&SHA_1_PLUS, params),
+);
+
 /// SCRAM-SHA-256 (RFC 7677).
 pub static SCRAM_SHA_256: Mechanism = unbound(
     Hash::Sha256,
     50,
     |params, initial_response| server::begin(&SHA_256, params, initial_response),
     |params| client::begin(&SHA_256, params),
+);
+
+/// SCRAM-SHA-256-PLUS (RFC 7677): bound to the channel.
+pub static SCRAM_SHA_256_PLUS: Mechanism = bound(
+    Hash::Sha256,
+    98,
+    |params, initial_response| server::begin(&SHA_256_PLUS, params, initial_response),
+    |params| client::begin(&SHA_256_PLUS, params),
 );
 
 /// SCRAM-SHA-512: not in an RFC; as RFC 7677, with the other hash.
@@ -53,16 +69,36 @@ pub static SCRAM_SHA_512: Mechanism = unbound(
     |params| client::begin(&SHA_512, params),
 );
 
+/// SCRAM-SHA-512-PLUS: as SCRAM-SHA-512, bound to the channel.
+pub static SCRAM_SHA_512_PLUS: Mechanism = bound(
+    Hash::Sha512,
+    100,
+    |params, initial_response| server::begin(&SHA_512_PLUS, params, initial_response),
+    |params| client::begin(&SHA_512_PLUS, params),
+);
+
 static SHA_1: Variant = Variant {
     mechanism: &SCRAM_SHA_1,
+    hash: Hash::Sha1,
+};
+static SHA_1_PLUS: Variant = Variant {
+    mechanism: &SCRAM_SHA_1_PLUS,
     hash: Hash::Sha1,
 };
 static SHA_256: Variant = Variant {
     mechanism: &SCRAM_SHA_256,
     hash: Hash::Sha256,
 };
+static SHA_256_PLUS: Variant = Variant {
+    mechanism: &SCRAM_SHA_256_PLUS,
+    hash: Hash::Sha256,
+};
 static SHA_512: Variant = Variant {
     mechanism: &SCRAM_SHA_512,
+    hash: Hash::Sha512,
+};
+static SHA_512_PLUS: Variant = Variant {
+    mechanism: &SCRAM_SHA_512_PLUS,
     hash: Hash::Sha512,
 };
 
@@ -85,6 +121,20 @@ const fn unbound(
         needs: Needs::Verifier(VerifierKind::Scram(hash)),
         server,
         client,
+    }
+}
+
+/// The form that is: the same machines under another name.
+const fn bound(
+    hash: Hash,
+    strength: u8,
+    server: fn(ServerParams, Option<&[u8]>) -> ServerStep,
+    client: fn(ClientParams) -> ClientStep,
+) -> Mechanism {
+    Mechanism {
+        name: hash.scram_plus_name(),
+        binds_channel: true,
+        ..unbound(hash, strength, server, client)
     }
 }
 

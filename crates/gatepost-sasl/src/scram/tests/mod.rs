@@ -1,4 +1,4 @@
-//! The bench for SCRAM: published exchanges as rows, the bound variants that are not announced, and what the tests share.
+//! The bench for SCRAM: published exchanges as rows, and what the tests share.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,53 +15,6 @@ mod octets;
 mod published;
 mod server;
 mod stored;
-
-macro_rules! test_variant {
-    ($variant:ident, $mechanism:ident, $name:literal, $hash:expr, $binds:literal) => {
-        static $mechanism: Mechanism = Mechanism {
-            name: $name,
-            strength: 60,
-            initial_response: InitialResponse::Optional,
-            exposes_password: false,
-            quit_aborts: false,
-            layer: false,
-            binds_channel: $binds,
-            long_lines: false,
-            needs: Needs::Verifier(VerifierKind::Scram($hash)),
-            server: |params, initial_response| {
-                crate::scram::server::begin(&$variant, params, initial_response)
-            },
-            client: |params| crate::scram::client::begin(&$variant, params),
-        };
-        static $variant: Variant = Variant {
-            mechanism: &$mechanism,
-            hash: $hash,
-        };
-    };
-}
-
-// Not announced, but the machinery must carry them.
-test_variant!(
-    SHA_1_PLUS,
-    SCRAM_SHA_1_PLUS,
-    "SCRAM-SHA-1-PLUS",
-    Hash::Sha1,
-    true
-);
-test_variant!(
-    SHA_256_PLUS,
-    SCRAM_SHA_256_PLUS,
-    "SCRAM-SHA-256-PLUS",
-    Hash::Sha256,
-    true
-);
-test_variant!(
-    SHA_512_PLUS,
-    SCRAM_SHA_512_PLUS,
-    "SCRAM-SHA-512-PLUS",
-    Hash::Sha512,
-    true
-);
 
 /// RFC 5802 §5.
 fn rfc_5802(c: &'static str, p: &'static str, v: &'static str) -> Row {
