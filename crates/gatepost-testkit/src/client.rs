@@ -15,6 +15,7 @@ use gatepost_smtp::client::{
 use gatepost_smtp::{ForwardPath, ReversePath, TlsFacts};
 
 use crate::clock::FakeClock;
+use crate::tls;
 use crate::transcript::{ClientSettings, Job, TlsUse};
 use crate::wire::{Inside, Received, Wire};
 
@@ -114,7 +115,14 @@ impl ClientBench {
             content: settings.content.clone(),
             ..User::with(password, jobs.collect::<Option<Vec<_>>>()?)
         };
-        let tls = (settings.tls == TlsUse::FromStart).then(TlsFacts::default);
+        let facts = || {
+            if settings.binds_channel {
+                tls::facts()
+            } else {
+                TlsFacts::default()
+            }
+        };
+        let tls = (settings.tls == TlsUse::FromStart).then(facts);
         Some(Self::new(profile, user, tls))
     }
 

@@ -13,6 +13,7 @@
 //! | [`toy_layer`] | a security layer that notices every slip |
 //! | [`clock`] | time that passes when a test says so |
 //! | [`rogue`] | servers that misbehave, and what is to be made of each |
+//! | [`tls`] | the facts of TLS in memory |
 //! | [`split`] | how octets are cut on their way |
 //!
 //! Faults of a test's own material (a transcript that cannot be read, a socket that fails) are errors that name the place;
@@ -38,6 +39,7 @@ pub mod program;
 pub mod rogue;
 pub mod server;
 pub mod split;
+pub mod tls;
 pub mod toy_layer;
 pub mod transcript;
 pub mod wire;

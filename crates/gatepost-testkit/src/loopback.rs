@@ -1,12 +1,12 @@
 //! The two sessions talking to each other in memory, over a wire that cuts as it likes.
 
-use gatepost_smtp::TlsFacts;
 use gatepost_smtp::client::ClientInput;
 use gatepost_smtp::server::Input;
 
 use crate::client::ClientBench;
 use crate::server::ServerBench;
 use crate::split::{Cuts, Splitter};
+use crate::tls;
 
 /// Turns after which a dialogue is taken to be endless.
 const MAX_TURNS: usize = 10_000;
@@ -66,9 +66,8 @@ impl Loopback {
         let handshake = self.server.tls_due && self.client.tls_due;
         if handshake {
             (self.server.tls_due, self.client.tls_due) = (false, false);
-            self.server.handle(Input::TlsStarted(TlsFacts::default()));
-            self.client
-                .handle(ClientInput::TlsStarted(TlsFacts::default()));
+            self.server.handle(Input::TlsStarted(tls::facts()));
+            self.client.handle(ClientInput::TlsStarted(tls::facts()));
         }
         let moved = !to_client.is_empty() || !to_server.is_empty() || handshake;
         self.from_server.extend(to_client);

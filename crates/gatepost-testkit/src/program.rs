@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use gatepost_sasl::{Mechanism, Needs, ServerParams, VerifierKind, mechanism};
-use gatepost_smtp::Refusal;
+use gatepost_sasl::{ChannelBindings, Mechanism, Needs, ServerParams, VerifierKind, mechanism};
 use gatepost_smtp::server::{Answer, Request};
+use gatepost_smtp::{Refusal, TlsFacts};
 
 use crate::directory::FakeDirectory;
 use crate::transcript::{Listener, RequestKind, ServerSettings};
@@ -75,15 +75,15 @@ impl Program {
         self.draft.extend_from_slice(octets);
     }
 
-    /// The answer to a request; `tls` says whether the channel is protected.
-    pub fn answer(&mut self, request: Request, tls: bool) -> Answer {
+    /// The answer to a request on a channel that is protected like this, if at all.
+    pub fn answer(&mut self, request: Request, tls: Option<&TlsFacts>) -> Answer {
         let kind = kind_of(&request);
         if let Some((_, refusal)) = self.refusals.iter().find(|(refused, _)| *refused == kind) {
             return Answer::Refuse(*refusal);
         }
         match request {
             Request::Ehlo { .. } => Answer::Offer(self.offered(tls)),
-            Request::BeginAuth { .. } => Answer::Begin(self.params.clone()),
+            Request::BeginAuth { .. } => Answer::Begin(self.params_on(tls)),
             Request::Sasl(question) => Answer::Sasl(self.directory.answer(&question)),
             Request::Mail { .. } | Request::Rcpt { .. } => Answer::Proceed,
             Request::Content => {
@@ -107,15 +107,26 @@ impl Program {
         }
     }
 
-    /// CAP-03: in clear nothing that shows the password, CRAM-MD5 only for old devices, and DIGEST-MD5 only where it is
-    /// named. CAP-08: what shows it comes last.
-    fn offered(&self, tls: bool) -> Vec<&'static Mechanism> {
+    fn params_on(&self, tls: Option<&TlsFacts>) -> ServerParams {
+        let offered = self.offered(tls);
+        ServerParams {
+            channel_bindings: tls
+                .map(|tls| tls.channel_bindings.clone())
+                .unwrap_or_default(),
+            plus_offered: offered.iter().any(|mechanism| mechanism.binds_channel),
+            ..self.params.clone()
+        }
+    }
+
+    /// CAP-03: in clear nothing that shows the password, CRAM-MD5 only for old devices, and DIGEST-MD5 only where it is named. CAP-08: what
+    /// shows it comes last, and what binds the channel is there only if that can be.
+    fn offered(&self, tls: Option<&TlsFacts>) -> Vec<&'static Mechanism> {
+        let bindable = tls.is_some_and(|tls| tls.channel_bindings != ChannelBindings::default());
         let fits = |mechanism: &&Mechanism| {
             let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
             let named = mechanism.needs == Needs::Verifier(VerifierKind::DigestMd5);
-            mechanism.proves_password()
-                && !named
-                && (self.legacy || (tls || !mechanism.exposes_password) && !weak)
+            let safe = self.legacy || (tls.is_some() || !mechanism.exposes_password) && !weak;
+            mechanism.proves_password() && !named && safe && (bindable || !mechanism.binds_channel)
         };
         if let Some(offer) = &self.offer {
             return offer.clone();

@@ -16,6 +16,7 @@ use gatepost_smtp::{QuirkSet, SessionId, TlsFacts};
 
 use crate::clock::FakeClock;
 use crate::program::Program;
+use crate::tls;
 use crate::transcript::{Listener, ServerSettings};
 use crate::wire::{Inside, Received, Wire};
 
@@ -68,7 +69,7 @@ impl ServerBench {
 
     /// The surroundings a transcript describes.
     pub fn of(settings: &ServerSettings) -> Option<Self> {
-        let tls = (settings.listener == Listener::Submissions).then(TlsFacts::default);
+        let tls = (settings.listener == Listener::Submissions).then(tls::facts);
         Self::new(profile_of(settings), Program::of(settings), tls)
     }
 
@@ -89,7 +90,7 @@ impl ServerBench {
     /// Has the program answer the request that waits.
     pub fn answer(&mut self) {
         if let Some((id, request)) = self.asked.take() {
-            let tls = self.session.greeting_facts().tls.is_some();
+            let tls = self.session.greeting_facts().tls;
             let answer = self.program.answer(request, tls);
             self.session
                 .handle(Input::Answer(id, answer), self.clock.now());
@@ -207,7 +208,7 @@ impl Wire for ServerBench {
         if !std::mem::take(&mut self.tls_due) {
             return Err(io::Error::other("the server did not agree to TLS"));
         }
-        self.handle(Input::TlsStarted(TlsFacts::default()));
+        self.handle(Input::TlsStarted(tls::facts()));
         Ok(())
     }
 

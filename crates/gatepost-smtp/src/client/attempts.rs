@@ -5,10 +5,12 @@
 
 use std::time::Instant;
 
-use gatepost_sasl::{ClientAnswer, ClientParams, InitialResponse, LayerPolicy, Mechanism};
+use gatepost_sasl::{
+    ChannelBindings, ClientAnswer, ClientParams, InitialResponse, LayerPolicy, Mechanism,
+};
 
 use super::auth::{Exchange, Facts, FirstMessage, LINE_LIMIT, Progress};
-use super::authentication::{Authentication, InitialResponsePolicy};
+use super::authentication::{Authentication, InitialResponsePolicy, MechanismChoice};
 use super::capabilities::Extension;
 use super::choice::{self, Channel};
 use super::failure::{
@@ -32,6 +34,10 @@ pub(super) struct Attempts {
     decisive: Option<(Rank, ClientFailure)>,
     situation: Situation,
     only_showing_password: bool,
+    /// The type of channel binding the attempt under way uses.
+    bound_by: Option<&'static str>,
+    /// The server takes no type of channel binding that there is.
+    binding_refused: bool,
 }
 
 /// How much a failure tells.
@@ -57,6 +63,7 @@ impl Attempts {
             form_changed: false,
             greeted_again: false,
             fell_back: false,
+            other_binding: false,
             line_limit: if long { usize::MAX } else { LINE_LIMIT },
         };
         Self {
@@ -67,6 +74,8 @@ impl Attempts {
             decisive: None,
             situation,
             only_showing_password: false,
+            bound_by: None,
+            binding_refused: false,
         }
     }
 
@@ -75,6 +84,7 @@ impl Attempts {
         let eligible = |mechanism: &Mechanism| {
             !self.tried.contains(&mechanism)
                 && (mechanism.exposes_password || !self.only_showing_password)
+                && !(mechanism.binds_channel && self.binding_refused)
         };
         match choice::next(
             &self.request,
@@ -121,7 +131,14 @@ impl Attempts {
             return self.give_up(ClientFailure::Credential(fault), link);
         };
         self.made += 1;
+        let channel_bindings = self.channel_bindings(link);
+        self.bound_by = channel_bindings
+            .preferred()
+            .map(|(name, _)| name)
+            .filter(|_| mechanism.binds_channel);
         let params = ClientParams {
+            channel_bindings,
+            plus_offered: choice::binding_offered(&link.capabilities),
             authzid: self.request.authzid.clone(),
             initial_response: first_message != FirstMessage::Withheld,
             min_iterations: self.request.min_iterations,
@@ -197,6 +214,7 @@ impl Attempts {
         facts: Facts,
         link: &mut Link,
     ) -> State {
+        self.spend_binding(facts, link);
         let next = retry::after_refusal(mechanism, &reply, facts, self.situation(link));
         let rank = if reply.code.is_transient() {
             Rank::NotNow
@@ -213,13 +231,15 @@ impl Attempts {
     }
 
     fn cancelled(
-        self,
+        mut self,
         mechanism: &'static Mechanism,
         fault: ExchangeFault,
         facts: Facts,
         link: &mut Link,
     ) -> State {
+        self.spend_binding(facts, link);
         let next = retry::after_cancel(mechanism, &fault, facts, self.situation(link));
+        self.binding_refused |= next == Move::OtherUnbound;
         let unproven = matches!(
             fault,
             ExchangeFault::Mechanism(gatepost_sasl::ClientFault::ServerNotProven)
@@ -252,7 +272,13 @@ impl Attempts {
                 Handshake::hello(Purpose::Authenticate(Box::new(self)), link)
             }
             Move::Upgrade => self.upgrade(link),
-            Move::Other => {
+            Move::Rebind => {
+                self.note(rank, failure);
+                link.exporter_spent = true;
+                let first_message = self.first_message(mechanism);
+                self.attempt(mechanism, first_message, link)
+            }
+            Move::Other | Move::OtherUnbound => {
                 self.note(rank, failure);
                 self.tried.push(mechanism);
                 self.next(link)
@@ -304,14 +330,33 @@ impl Attempts {
         }
     }
 
+    /// SCR-13: nothing for who would not choose a mechanism that binds; he need not say that he could.
+    fn channel_bindings(&self, link: &Link) -> ChannelBindings {
+        match self.request.choice {
+            MechanismChoice::Only(mechanism) if !mechanism.binds_channel => {
+                ChannelBindings::default()
+            }
+            _ => link.channel_bindings(),
+        }
+    }
+
+    /// CB-06: what the second message of the mechanism holds was bound by the exporter, which serves one exchange.
+    fn spend_binding(&self, facts: Facts, link: &mut Link) {
+        link.exporter_spent |= self.bound_by == Some("tls-exporter") && facts.messages > 1;
+    }
+
     fn situation(&self, link: &Link) -> Situation {
         let protection = match (&link.tls, link.capabilities.has(Extension::StartTls)) {
             (Some(_), _) => Protection::Tls,
             (None, true) => Protection::Upgradable,
             (None, false) => Protection::Clear,
         };
+        let mut bindings = link.channel_bindings();
+        bindings.tls_exporter = None;
+        let other = bindings.preferred().map(|(name, _)| name);
         Situation {
             protection,
+            other_binding: self.bound_by.is_some() && other.is_some() && other != self.bound_by,
             ..self.situation
         }
     }

@@ -3,7 +3,8 @@
 //! The strongest that the server offers, that these credentials fit and that this channel may carry, and never one that was tried
 //! already. "Strongest" depends on the channel (SASL-09): over verified TLS it is the order of the mechanisms themselves, in which
 //! a password in a protected channel stands above challenge and response without proof of the server; in clear, whatever hides the
-//! password stands above all that shows it, and what shows it is used only if the profile allows it.
+//! password stands above all that shows it, and what shows it is used only if the profile allows it. A mechanism that binds the channel
+//! is left aside where there is nothing to bind to, unless it is the only one wanted: then its own words say what is missing.
 
 use gatepost_sasl::Mechanism;
 use gatepost_sasl::mechanism::ALL;
@@ -19,6 +20,8 @@ use super::session::StartTlsUse;
 pub(super) struct Channel {
     pub(super) tls: bool,
     pub(super) clear_password: bool,
+    /// There is something to bind an exchange to.
+    pub(super) bindable: bool,
 }
 
 impl Channel {
@@ -27,6 +30,7 @@ impl Channel {
             tls: link.tls.is_some(),
             clear_password: link.profile.clear_password
                 && link.profile.start_tls != StartTlsUse::IfOffered,
+            bindable: link.channel_bindings().preferred().is_some(),
         }
     }
 
@@ -42,7 +46,7 @@ pub(super) fn next(
     channel: Channel,
     eligible: impl Fn(&Mechanism) -> bool,
 ) -> Result<&'static Mechanism, CredentialFault> {
-    let candidates = candidates(request, capabilities);
+    let candidates = candidates(request, capabilities, channel);
     candidates
         .iter()
         .copied()
@@ -53,26 +57,34 @@ pub(super) fn next(
                 mechanism.strength,
             )
         })
-        .ok_or_else(|| why_none(&candidates, capabilities, channel))
+        .ok_or_else(|| why_none(request, &candidates, capabilities, channel))
 }
 
-fn candidates(request: &Authentication, capabilities: &Capabilities) -> Vec<&'static Mechanism> {
+/// Whether the server offers a mechanism that binds the channel (RFC 5802 §6).
+pub(super) fn binding_offered(capabilities: &Capabilities) -> bool {
+    let bound = ALL.iter().copied().filter(|it| it.binds_channel);
+    !offered(&bound.collect::<Vec<_>>(), capabilities).is_empty()
+}
+
+fn candidates(
+    request: &Authentication,
+    capabilities: &Capabilities,
+    channel: Channel,
+) -> Vec<&'static Mechanism> {
+    let fitting = |floor: u8| -> Vec<_> {
+        let all = ALL.iter().copied().filter(|mechanism| {
+            mechanism.proves_password()
+                && mechanism.strength >= floor
+                && (channel.bindable || !mechanism.binds_channel)
+        });
+        offered(&all.collect::<Vec<_>>(), capabilities)
+    };
     match request.choice {
         MechanismChoice::Only(mechanism) if request.assume_offered => vec![mechanism],
         MechanismChoice::Only(mechanism) => offered(&[mechanism], capabilities),
-        MechanismChoice::Strongest => offered(&fitting(|_| true), capabilities),
-        MechanismChoice::AtLeast(floor) => offered(
-            &fitting(|mechanism| mechanism.strength >= floor.strength),
-            capabilities,
-        ),
+        MechanismChoice::Strongest => fitting(0),
+        MechanismChoice::AtLeast(floor) => fitting(floor.strength),
     }
-}
-
-/// What these credentials fit, of what is strong enough.
-fn fitting(strong_enough: impl Fn(&Mechanism) -> bool) -> Vec<&'static Mechanism> {
-    let all = ALL.iter().copied();
-    all.filter(|mechanism| takes_a_password(mechanism) && strong_enough(mechanism))
-        .collect()
 }
 
 /// Those on the AUTH lines, or, if there are none, those on the lines old Exchange servers had for it (CAP-07).
@@ -95,11 +107,8 @@ fn offered(
     }
 }
 
-fn takes_a_password(mechanism: &Mechanism) -> bool {
-    mechanism.proves_password() && !mechanism.binds_channel
-}
-
 fn why_none(
+    request: &Authentication,
     candidates: &[&'static Mechanism],
     capabilities: &Capabilities,
     channel: Channel,
@@ -110,13 +119,19 @@ fn why_none(
     {
         return CredentialFault::NotOffered;
     }
+    let offered = capabilities
+        .mechanisms
+        .iter()
+        .chain(&capabilities.synonyms)
+        .cloned()
+        .collect();
+    if let MechanismChoice::AtLeast(floor) = request.choice
+        && candidates.is_empty()
+    {
+        return CredentialFault::TooWeak { floor, offered };
+    }
     CredentialFault::NoUsableMechanism {
-        offered: capabilities
-            .mechanisms
-            .iter()
-            .chain(&capabilities.synonyms)
-            .cloned()
-            .collect(),
+        offered,
         for_lack_of_tls: candidates
             .iter()
             .any(|mechanism| !channel.may_carry(mechanism)),

@@ -142,6 +142,13 @@ pub enum CredentialFault {
         /// One more would be usable if the channel were protected by TLS.
         for_lack_of_tls: bool,
     },
+    /// None of the mechanisms offered is as strong as what was demanded ([`MechanismChoice::AtLeast`](super::MechanismChoice::AtLeast)).
+    TooWeak {
+        /// What was demanded.
+        floor: &'static Mechanism,
+        /// What the server offers.
+        offered: Vec<String>,
+    },
     /// The server refused.
     Refused {
         /// The mechanism of the decisive attempt.
@@ -320,6 +327,14 @@ impl fmt::Display for CredentialFault {
                     Ok(())
                 }
             }
+            Self::TooWeak { floor, offered } => {
+                let names = offered.join(" ");
+                write!(
+                    f,
+                    "nothing the server offers is as strong as {floor}: {}",
+                    names.escape_default()
+                )
+            }
             Self::Refused { mechanism, reply } => write!(
                 f,
                 "the server refuses AUTH {mechanism}: {}",
@@ -335,7 +350,6 @@ impl fmt::Display for CredentialFault {
 impl fmt::Display for ExchangeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mechanism(ClientFault::ServerError(value)) => write!(f, "the server ends the exchange: {}", value.escape_debug()),
             Self::Mechanism(fault) => fault.fmt(f),
             Self::Challenge(reply) => write!(f, "the server's challenge is not base64: {}", Printable(reply)),
             Self::TooManyRounds => f.write_str("the server goes on asking without end"),

@@ -127,6 +127,7 @@ impl Handshake {
         link.capabilities = Capabilities::default();
         link.greeted = false;
         link.tls = Some(facts);
+        link.exporter_spent = false;
         Self::hello(self.purpose, link)
     }
 

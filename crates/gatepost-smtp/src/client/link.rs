@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use gatepost_sasl::ClientQuestion;
+use gatepost_sasl::{ChannelBindings, ClientQuestion};
 
 use super::capabilities::Capabilities;
 use super::failure::{ChannelFault, ClientFailure, Stage};
@@ -17,6 +17,8 @@ pub(super) struct Link {
     pub(super) wire: Wire,
     pub(super) capabilities: Capabilities,
     pub(super) tls: Option<TlsFacts>,
+    /// An exchange was bound by the exporter of this TLS connection, which serves only one, or the server does not know it.
+    pub(super) exporter_spent: bool,
     /// Transactions begun.
     pub(super) transactions: u32,
     /// The server took our EHLO or HELO on the channel as it is now.
@@ -37,6 +39,7 @@ impl Link {
             wire: Wire::default(),
             capabilities: Capabilities::default(),
             tls,
+            exporter_spent: false,
             transactions: 0,
             greeted: false,
             outputs: VecDeque::new(),
@@ -45,6 +48,19 @@ impl Link {
             asked: None,
             questions: 0,
         }
+    }
+
+    /// What the next exchange can be bound by (CB-06, RFC 9266 §4.1: the exporter is for one exchange of a connection).
+    pub(super) fn channel_bindings(&self) -> ChannelBindings {
+        let mut bindings = self
+            .tls
+            .as_ref()
+            .map(|tls| tls.channel_bindings.clone())
+            .unwrap_or_default();
+        if self.exporter_spent {
+            bindings.tls_exporter = None;
+        }
+        bindings
     }
 
     /// Sends a command line and waits for its reply.

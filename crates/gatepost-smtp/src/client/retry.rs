@@ -11,7 +11,9 @@
 //! 6. The credentials are refused: one further try, by a mechanism that shows the password to a server whose name TLS has verified,
 //!    and only if the first did not show it: its store may lack what the first mechanism needs (AUTH-29). Never more: guesses lock accounts.
 //!
-//! A server that failed to prove itself, or tampered with the exchange, is given nothing further (CLI-12).
+//! A server that failed to prove itself, or tampered with the exchange, is given nothing further (CLI-12). Nor is one that saw another TLS
+//! connection than ours, or offers a channel binding that its announcement did not show: somebody stands between. One that does not
+//! know the type of binding gets the next type, once for each (CB-07).
 
 use gatepost_sasl::{ClientFault, InitialResponse, Mechanism};
 
@@ -28,8 +30,12 @@ pub(super) enum Move {
     Greet,
     /// STARTTLS and EHLO, then choose anew.
     Upgrade,
+    /// The same mechanism, bound by another property of the channel.
+    Rebind,
     /// Another mechanism.
     Other,
+    /// Another mechanism, one that does not bind the channel.
+    OtherUnbound,
     /// Another mechanism, one that shows the password to the server.
     OtherShowingPassword,
     /// Nothing: the failure stands.
@@ -46,6 +52,8 @@ pub(super) struct Situation {
     pub(super) greeted_again: bool,
     /// Rule 6 was used.
     pub(super) fell_back: bool,
+    /// The channel has a type of binding that the last exchange did not use.
+    pub(super) other_binding: bool,
     /// Longest AUTH line the server is known to take.
     pub(super) line_limit: usize,
 }
@@ -106,8 +114,19 @@ pub(super) fn after_cancel(
             ClientFault::ServerNotProven
             | ClientFault::NonceMismatch
             | ClientFault::IterationsOutOfBounds(_)
-            | ClientFault::Unavailable,
+            | ClientFault::Unavailable
+            | ClientFault::ServerError(
+                "channel-bindings-dont-match" | "server-does-support-channel-binding",
+            ),
         ) => Move::GiveUp,
+        ExchangeFault::Mechanism(ClientFault::ServerError("unsupported-channel-binding-type"))
+            if situation.other_binding =>
+        {
+            Move::Rebind
+        }
+        ExchangeFault::Mechanism(ClientFault::ServerError(
+            "unsupported-channel-binding-type" | "channel-binding-not-supported",
+        )) if mechanism.binds_channel => Move::OtherUnbound,
         ExchangeFault::Mechanism(ClientFault::ProofRefused) => {
             after_wrong_credentials(mechanism, situation)
         }

@@ -244,6 +244,11 @@ impl ClientSession {
         self.link.tls.as_ref()
     }
 
+    /// Whether an exchange that failed was bound to this TLS connection, and the next one had better be bound to another (RFC 9266 §4.1).
+    pub fn binding_is_spent(&self) -> bool {
+        self.link.exporter_spent
+    }
+
     fn receive(&mut self, bytes: &[u8]) {
         self.link.wire.receive(bytes);
         self.step(State::glance);

@@ -1,14 +1,15 @@
 //! Sessions for probes.
 
 use gatepost_sasl::Mechanism;
+use gatepost_smtp::Address;
 use gatepost_smtp::client::{
     Authentication, ClientCommand, ClientProfile, Envelope, HelloName, MechanismChoice, StartTlsUse,
 };
 use gatepost_smtp::server::{Profile, TlsPolicy};
-use gatepost_smtp::{Address, TlsFacts};
 use gatepost_testkit::client::{ClientBench, User};
 use gatepost_testkit::program::Program;
 use gatepost_testkit::server::ServerBench;
+use gatepost_testkit::tls;
 
 pub(crate) const NAME: &str = "user@example.com";
 pub(crate) const PASSWORD: &str = "secret";
@@ -21,7 +22,7 @@ pub(crate) fn server(mechanisms: &[&'static Mechanism]) -> ServerBench {
         tls: TlsPolicy::Implicit,
         ..Profile::submission("mail.example.com")
     };
-    ServerBench::new(profile, program, Some(TlsFacts::default())).unwrap()
+    ServerBench::new(profile, program, Some(tls::facts())).unwrap()
 }
 
 /// The same, behind EHLO.
@@ -38,11 +39,7 @@ pub(crate) fn client(commands: impl IntoIterator<Item = ClientCommand>) -> Clien
         start_tls: StartTlsUse::Required,
         ..ClientProfile::new(HelloName::parse("client.example.com").unwrap())
     };
-    ClientBench::new(
-        profile,
-        User::with(PASSWORD, commands),
-        Some(TlsFacts::default()),
-    )
+    ClientBench::new(profile, User::with(PASSWORD, commands), Some(tls::facts()))
 }
 
 pub(crate) fn authenticate(mechanism: &'static Mechanism) -> ClientCommand {

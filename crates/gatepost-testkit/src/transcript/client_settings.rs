@@ -7,6 +7,10 @@ use super::settings::{mechanism, unknown};
 
 /// A client under test.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent yes/no settings, each a line of its own"
+)]
 pub struct ClientSettings {
     /// The name it gives with EHLO.
     pub hello: String,
@@ -22,6 +26,8 @@ pub struct ClientSettings {
     pub assume_offered: bool,
     /// What goes on the AUTH line.
     pub initial_response: InitialResponsePolicy,
+    /// It can bind an exchange to TLS, where TLS comes first.
+    pub binds_channel: bool,
     /// When it sends by BDAT.
     pub chunking: Chunking,
     /// The client's part of the randomness.
@@ -83,6 +89,7 @@ impl Default for ClientSettings {
             mechanism: None,
             assume_offered: false,
             initial_response: InitialResponsePolicy::default(),
+            binds_channel: false,
             chunking: Chunking::default(),
             nonce: "rOprNGfwEbeRWgbNEkqO".to_owned(),
             jobs: Vec::new(),
@@ -113,6 +120,7 @@ impl ClientSettings {
             ["mechanism", name] => self.mechanism = Some(mechanism(name)?),
             ["assume-offered"] => self.assume_offered = true,
             ["initial-response", policy] => self.initial_response = initial_response(policy)?,
+            ["binds-channel"] => self.binds_channel = true,
             ["chunking", "when-needed"] => self.chunking = Chunking::WhenNeeded,
             ["chunking", "preferred"] => self.chunking = Chunking::Preferred,
             ["chunking", "never"] => self.chunking = Chunking::Never,
