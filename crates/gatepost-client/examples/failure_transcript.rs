@@ -48,7 +48,7 @@ fn explain(error: &Error) {
     let fault = match error {
         Error::Address(_) => "what was given here",
         Error::Channel(_) | Error::Timeout(_) => "the way to the server",
-        Error::Credential(_) => "the credentials",
+        Error::Credential(_) | Error::Downgrade(_) => "the credentials",
         Error::Server(_) => "the server",
         Error::Content(_) => "the message",
     };

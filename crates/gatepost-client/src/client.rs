@@ -1,19 +1,20 @@
 //! A connection that is ready for commands.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use gatepost_sasl::{Mechanism, Secret};
 use gatepost_smtp::TlsFacts;
 use gatepost_smtp::client::{
-    Authentication, Capabilities, ClientCommand, Completed, Envelope, InitialResponsePolicy,
+    Authentication, Capabilities, ClientCommand, Completed, CredentialFault, Envelope,
     MechanismChoice, SendReport,
 };
 use tokio::io::AsyncRead;
 
+use crate::connect::{Connector, Pins};
 use crate::driver::Driver;
-use crate::error::{AddressError, ChannelError, Error};
+use crate::error::{AddressError, ChannelError, Downgrade, Error};
+use crate::pins::{self, MechanismPins, PinKey};
 
 /// Who we are, and the proof of it.
 #[derive(Debug, Clone)]
@@ -67,38 +68,79 @@ impl Credentials {
 /// use: [`is_open`](Self::is_open) says so.
 pub struct Client {
     driver: Driver,
-    initial_response: InitialResponsePolicy,
-    assume_offered: bool,
-    chunking_unknown: Arc<AtomicBool>,
+    /// How it was made.
+    connector: Connector,
 }
 
 impl Client {
-    pub(crate) fn new(
-        driver: Driver,
-        initial_response: InitialResponsePolicy,
-        assume_offered: bool,
-        chunking_unknown: Arc<AtomicBool>,
-    ) -> Self {
-        Self {
-            driver,
-            initial_response,
-            assume_offered,
-            chunking_unknown,
-        }
+    pub(crate) fn new(driver: Driver, connector: Connector) -> Self {
+        Self { driver, connector }
     }
 
-    /// Proves who we are. Returns the mechanism that did it. After an error the connection may still be open, unauthenticated.
+    /// Proves who we are. Returns the mechanism that did it. After an error the connection may still be open, unauthenticated. One on
+    /// which an exchange bound to it failed is not used for the next: a new one takes its place (RFC 9266 §4.1).
     pub async fn authenticate(
         &mut self,
         credentials: &Credentials,
         choice: MechanismChoice,
     ) -> Result<&'static Mechanism, Error> {
         credentials.check()?;
+        let may_bind = !matches!(choice, MechanismChoice::Only(it) if !it.binds_channel);
+        if may_bind && self.driver.session().binding_is_spent() {
+            *self = self.connector.connect().await?;
+        }
+        match (self.connector.pins.clone(), choice) {
+            (Some(Pins(pins)), MechanismChoice::Strongest) => {
+                let key = PinKey {
+                    host: self.driver.host().to_owned(),
+                    port: self.connector.port,
+                    user: credentials.authcid.clone(),
+                };
+                self.authenticate_as_before(credentials, &*pins, &key).await
+            }
+            _ => self.authenticate_by(credentials, choice).await,
+        }
+    }
+
+    /// T-17: no weaker than the last time, and what is stronger is remembered.
+    async fn authenticate_as_before(
+        &mut self,
+        credentials: &Credentials,
+        pins: &dyn MechanismPins,
+        key: &PinKey,
+    ) -> Result<&'static Mechanism, Error> {
+        let known = pins.pinned(key).map_err(Downgrade::Unknown)?;
+        let floor = known.and_then(pins::floor);
+        let choice = floor.map_or(MechanismChoice::Strongest, MechanismChoice::AtLeast);
+        match self.authenticate_by(credentials, choice).await {
+            Ok(mechanism) => {
+                let now = pins::floor(mechanism);
+                if now.map(|it| it.strength) > floor.map(|it| it.strength) {
+                    pins.pin(key, mechanism);
+                }
+                Ok(mechanism)
+            }
+            Err(Error::Credential(CredentialFault::TooWeak { offered, .. })) => {
+                Err(Error::Downgrade(Downgrade::Weaker {
+                    before: known,
+                    offered,
+                    how_to_lift: pins.how_to_lift(),
+                }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn authenticate_by(
+        &mut self,
+        credentials: &Credentials,
+        choice: MechanismChoice,
+    ) -> Result<&'static Mechanism, Error> {
         let request = Authentication {
             authzid: credentials.authzid.clone(),
             choice,
-            assume_offered: self.assume_offered,
-            initial_response: self.initial_response,
+            assume_offered: self.connector.assume_offered,
+            initial_response: self.connector.initial_response,
             ..Authentication::new(credentials.authcid.as_str(), self.driver.host(), nonces()?)
         };
         let command = ClientCommand::Authenticate(request);
@@ -146,7 +188,9 @@ impl Client {
             Ok(_) => Err(Driver::out_of_order()),
             Err(error) => {
                 if error.is_chunking_unknown() {
-                    self.chunking_unknown.store(true, Ordering::Relaxed);
+                    self.connector
+                        .chunking_unknown
+                        .store(true, Ordering::Relaxed);
                 }
                 Err(error)
             }

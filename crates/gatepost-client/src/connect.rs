@@ -1,5 +1,6 @@
 //! How to reach a server, and the first steps: TCP, TLS, greeting, EHLO, STARTTLS.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use crate::client::Client;
 use crate::driver::{Driver, Server};
 use crate::error::{AddressError, ChannelError, Error};
+use crate::pins::MechanismPins;
 use crate::stream::Stream;
 use crate::tls::Roots;
 use crate::trace::{Seen, Trace, Watcher};
@@ -38,19 +40,20 @@ pub enum TlsMode {
 #[derive(Debug, Clone)]
 pub struct Connector {
     host: String,
-    port: u16,
+    pub(crate) port: u16,
     mode: TlsMode,
     roots: Option<Roots>,
     hello_name: Option<String>,
     clear_password: bool,
-    initial_response: InitialResponsePolicy,
-    assume_offered: bool,
+    pub(crate) initial_response: InitialResponsePolicy,
+    pub(crate) assume_offered: bool,
     chunking: Chunking,
     /// Some server here announced CHUNKING and did not know BDAT. Shared with the clients and with clones.
-    chunking_unknown: Arc<AtomicBool>,
+    pub(crate) chunking_unknown: Arc<AtomicBool>,
     timeouts: Timeouts,
     connect_timeout: Duration,
     watcher: Option<Watcher>,
+    pub(crate) pins: Option<Pins>,
 }
 
 impl Connector {
@@ -70,6 +73,7 @@ impl Connector {
             timeouts: Timeouts::default(),
             connect_timeout: Duration::from_secs(30),
             watcher: None,
+            pins: None,
         }
     }
 
@@ -130,6 +134,13 @@ impl Connector {
         self
     }
 
+    /// Remembers in `pins` how the server let us in, and is not content with less the next time. See [`MechanismPins`].
+    #[must_use]
+    pub fn pins(mut self, pins: Arc<dyn MechanismPins>) -> Self {
+        self.pins = Some(Pins(pins));
+        self
+    }
+
     /// Shows the dialogue to `watcher` as it happens, with secrets hidden.
     #[must_use]
     pub fn watch(mut self, watcher: impl Fn(Seen<'_>) + Send + Sync + 'static) -> Self {
@@ -165,12 +176,7 @@ impl Connector {
         let session = ClientSession::new(self.profile(hello_name), facts, Instant::now());
         let mut driver = Driver::new(stream, session, server, trace);
         driver.greet().await?;
-        Ok(Client::new(
-            driver,
-            self.initial_response,
-            self.assume_offered,
-            Arc::clone(&self.chunking_unknown),
-        ))
+        Ok(Client::new(driver, self.clone()))
     }
 
     /// Everything that can be wrong about the target is found before the network is touched.
@@ -235,5 +241,14 @@ impl Connector {
             timeouts: self.timeouts,
             ..ClientProfile::new(hello_name)
         }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Pins(pub(crate) Arc<dyn MechanismPins>);
+
+impl fmt::Debug for Pins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pins")
     }
 }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
+use gatepost_sasl::Mechanism;
 use gatepost_smtp::Reply;
 use gatepost_smtp::client::{
     ChannelFault, ClientFailure, CredentialFault, Lack, ProtocolFault, Stage,
@@ -20,6 +21,9 @@ pub enum Error {
     Channel(ChannelError),
     /// Authentication did not succeed.
     Credential(CredentialFault),
+    /// The server is not to be trusted with the password now, by what is remembered of it ([`MechanismPins`](crate::MechanismPins)).
+    /// Nothing was sent.
+    Downgrade(Downgrade),
     /// The server does not take it: [`Refused`](ClientFailure::Refused), [`Unsupported`](ClientFailure::Unsupported) or
     /// [`Protocol`](ClientFailure::Protocol).
     Server(ClientFailure),
@@ -27,6 +31,28 @@ pub enum Error {
     Timeout(Stage),
     /// Reading the content failed. The server has not got the message: the connection was cut before its end.
     Content(io::Error),
+}
+
+/// Why what is remembered of a server keeps the password back.
+#[derive(Debug, thiserror::Error)]
+pub enum Downgrade {
+    /// It offers less than what it let us in by before: it was changed, or somebody stands between.
+    #[error(
+        "the server let us in by {} before and offers nothing as strong now: {}",
+        before.map_or("a stronger mechanism", |it| it.name),
+        offered.join(" ").escape_default()
+    )]
+    Weaker {
+        /// What it let us in by.
+        before: Option<&'static Mechanism>,
+        /// What it offers now.
+        offered: Vec<String>,
+        /// What to do if it was changed on purpose.
+        how_to_lift: String,
+    },
+    /// What is remembered cannot be read.
+    #[error("what is remembered of the server cannot be read: {0}")]
+    Unknown(String),
 }
 
 /// What the caller gave that cannot be used.
@@ -114,15 +140,16 @@ impl Error {
             Self::Credential(fault) => fault.is_transient(),
             Self::Channel(error) => error.is_transient(),
             Self::Timeout(_) | Self::Content(_) => true,
-            Self::Address(_) => false,
+            Self::Address(_) | Self::Downgrade(_) => false,
         }
     }
 
     /// What to do about it, where something can be done. A phrase without a capital or a full stop.
-    pub fn next_step(&self) -> Option<&'static str> {
+    pub fn next_step(&self) -> Option<&str> {
         match self {
             Self::Address(error) => Some(error.next_step()),
             Self::Channel(error) => error.next_step(),
+            Self::Downgrade(error) => Some(error.next_step()),
             Self::Credential(fault) => Some(step_after_credential(fault)),
             Self::Server(failure) => step_after_server(failure),
             Self::Timeout(Stage::EndOfData) => Some(
@@ -164,6 +191,15 @@ impl AddressError {
             }
             Self::OutOfOrder => "connect anew",
             Self::InsideRuntime => "use the asynchronous client there",
+        }
+    }
+}
+
+impl Downgrade {
+    fn next_step(&self) -> &str {
+        match self {
+            Self::Weaker { how_to_lift, .. } => how_to_lift,
+            Self::Unknown(_) => "make it readable",
         }
     }
 }
@@ -214,6 +250,9 @@ fn step_after_credential(fault: &CredentialFault) -> &'static str {
         CredentialFault::NoUsableMechanism { .. } => {
             "choose MechanismChoice::Strongest, or have the server offer a mechanism for passwords"
         }
+        CredentialFault::TooWeak { .. } => {
+            "find out who removed the stronger mechanisms before you send the password by a weaker one"
+        }
         CredentialFault::Refused { reply, .. } if reply.code.is_transient() => {
             "keep the password and try again later"
         }
@@ -252,6 +291,7 @@ impl fmt::Display for Error {
             Self::Address(error) => error.fmt(f),
             Self::Channel(error) => error.fmt(f),
             Self::Credential(fault) => fault.fmt(f),
+            Self::Downgrade(error) => error.fmt(f),
             Self::Server(failure) => failure.fmt(f),
             Self::Timeout(stage) => write!(f, "the server did not answer in time at {stage}"),
             Self::Content(error) => {
@@ -271,7 +311,7 @@ impl StdError for Error {
             Self::Address(error) => error.source(),
             Self::Channel(error) => error.source(),
             Self::Content(error) => Some(error),
-            Self::Credential(_) | Self::Server(_) | Self::Timeout(_) => None,
+            Self::Credential(_) | Self::Downgrade(_) | Self::Server(_) | Self::Timeout(_) => None,
         }
     }
 }
@@ -279,6 +319,12 @@ impl StdError for Error {
 impl From<AddressError> for Error {
     fn from(error: AddressError) -> Self {
         Self::Address(error)
+    }
+}
+
+impl From<Downgrade> for Error {
+    fn from(error: Downgrade) -> Self {
+        Self::Downgrade(error)
     }
 }
 

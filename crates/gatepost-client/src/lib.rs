@@ -18,14 +18,18 @@ pub mod blocking;
 mod client;
 mod connect;
 mod driver;
+mod end_point;
 mod error;
+mod pins;
 mod stream;
 mod tls;
 mod trace;
 
 pub use client::{Client, Credentials};
 pub use connect::{Connector, TlsMode};
-pub use error::{AddressError, ChannelError, Error};
+pub use end_point::server_end_point;
+pub use error::{AddressError, ChannelError, Downgrade, Error};
+pub use pins::{MechanismPins, MemoryPins, PinKey};
 pub use tls::Roots;
 pub use trace::Seen;
 

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, InvalidMessage, ProtocolVersion, RootCertStore};
 
+use crate::end_point::server_end_point;
 use crate::error::AddressError;
 
 /// The certificate authorities to trust. Cheap to clone; clones share the cache of TLS sessions to resume.
@@ -79,7 +80,8 @@ impl Roots {
     }
 }
 
-/// What the session may know of a finished handshake.
+/// What the session may know of a finished handshake. The exporter and, from the certificate that this server showed, its end point can
+/// bind an exchange; `tls-unique` is not to be had from the library.
 pub(crate) fn facts(connection: &ClientConnection, host: &str) -> TlsFacts {
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".to_owned(),
@@ -99,6 +101,10 @@ pub(crate) fn facts(connection: &ClientConnection, host: &str) -> TlsFacts {
         sni: Some(host.to_owned()),
         channel_bindings: ChannelBindings {
             tls_exporter: exporter(connection),
+            // Of a resumed session, the certificate that was shown when it began.
+            tls_server_end_point: connection
+                .peer_certificates()
+                .and_then(|chain| server_end_point(chain.first()?)),
             ..ChannelBindings::default()
         },
         ..TlsFacts::default()

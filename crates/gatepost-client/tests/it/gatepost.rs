@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use gatepost_sasl::mechanism::ALL;
 use gatepost_sasl::{
-    Answer as SaslAnswer, DigestMd5Hashes, Grant, HmacMd5Contexts, Needs, Question, Refusal,
-    ScramVerifier, Secret, ServerParams, Verdict, Verifier, VerifierKind,
+    Answer as SaslAnswer, ChannelBindings, DigestMd5Hashes, Grant, HmacMd5Contexts, Mechanism,
+    Needs, Question, Refusal, ScramVerifier, Secret, ServerParams, Verdict, Verifier, VerifierKind,
 };
 use gatepost_smtp::SessionId;
 use gatepost_smtp::server::{
@@ -16,6 +16,7 @@ use gatepost_smtp::tls_facts::TlsFacts;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// The account's name.
 pub(crate) const USER: &str = "user@example.com";
@@ -55,6 +56,7 @@ impl Server {
                     profile: Arc::clone(&profile),
                     taken: Arc::clone(&kept),
                     draft: Taken::default(),
+                    bindings: ChannelBindings::default(),
                 };
                 tokio::spawn(connection.serve(stream, acceptor.clone()));
             }
@@ -71,14 +73,16 @@ struct Connection {
     profile: Arc<Profile>,
     taken: Arc<Mutex<Vec<Taken>>>,
     draft: Taken,
+    bindings: ChannelBindings,
 }
 
 impl Connection {
     async fn serve(mut self, stream: TcpStream, acceptor: TlsAcceptor) {
         let implicit = self.profile.tls == TlsPolicy::Implicit;
+        let profile = Arc::clone(&self.profile);
         let session = |tls| {
             ServerSession::new(
-                Arc::clone(&self.profile),
+                Arc::clone(&profile),
                 SessionId::new("test").unwrap(),
                 tls,
                 Instant::now(),
@@ -88,7 +92,7 @@ impl Connection {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
-            let session = session(Some(TlsFacts::default()));
+            let session = session(Some(self.facts(&stream)));
             self.talk(stream, session).await;
             return;
         }
@@ -97,9 +101,25 @@ impl Connection {
         if let Some((stream, mut session)) = self.talk(stream, session).await
             && let Ok(stream) = acceptor.accept(stream).await
         {
-            session.handle(Input::TlsStarted(TlsFacts::default()), Instant::now());
+            let facts = self.facts(&stream);
+            session.handle(Input::TlsStarted(facts), Instant::now());
             self.talk(stream, session).await;
         }
+    }
+
+    /// It knows the exporter, and no other binding.
+    fn facts<S>(&mut self, stream: &TlsStream<S>) -> TlsFacts {
+        let connection = stream.get_ref().1;
+        let exporter =
+            connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        self.bindings.tls_exporter = exporter.ok();
+        TlsFacts::default()
+    }
+
+    fn offer(&self) -> Vec<&'static Mechanism> {
+        let bindable = self.bindings != ChannelBindings::default();
+        let all = ALL.iter().copied();
+        all.filter(|it| bindable || !it.binds_channel).collect()
     }
 
     async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
@@ -144,12 +164,12 @@ impl Connection {
 
     fn answer(&mut self, request: Request) -> Answer {
         match request {
-            Request::Ehlo { .. } => Answer::Offer(ALL.to_vec()),
+            Request::Ehlo { .. } => Answer::Offer(self.offer()),
             Request::BeginAuth { .. } => Answer::Begin(ServerParams {
                 host: "smtp.example.com".to_owned(),
                 nonce: "3rfcNHYJY1ZVvWVs7j".to_owned(),
-                channel_bindings: gatepost_sasl::ChannelBindings::default(),
-                plus_offered: false,
+                channel_bindings: self.bindings.clone(),
+                plus_offered: self.bindings != ChannelBindings::default(),
                 ..ServerParams::default()
             }),
             Request::Sasl(question) => Answer::Sasl(verdict(question)),

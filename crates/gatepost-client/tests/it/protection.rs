@@ -308,10 +308,7 @@ async fn t_17_no_mechanism_below_the_floor() {
             .await
             .unwrap_err();
         assert!(
-            matches!(
-                error,
-                Error::Credential(CredentialFault::NoUsableMechanism { .. })
-            ),
+            matches!(error, Error::Credential(CredentialFault::TooWeak { .. })),
             "{list}: {error}"
         );
         tells_nothing(&peer.heard());

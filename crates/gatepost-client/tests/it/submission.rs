@@ -1,6 +1,6 @@
 //! Messages that arrive.
 
-use gatepost_client::mechanism::{ALL, CRAM_MD5, PLAIN, SCRAM_SHA_512};
+use gatepost_client::mechanism::{ALL, CRAM_MD5, PLAIN, SCRAM_SHA_512_PLUS};
 use std::sync::{Arc, Mutex};
 
 use gatepost_client::{
@@ -65,7 +65,8 @@ async fn every_mechanism_over_every_channel() {
     ];
     for (mode, policy) in channels {
         let server = Server::start(policy, authority.acceptor(&["localhost"])).await;
-        for mechanism in by_password() {
+        let possible = || by_password().filter(|it| mode != TlsMode::None || !it.binds_channel);
+        for mechanism in possible() {
             let (mut client, by) =
                 authenticated(&server, mode, &authority, MechanismChoice::Only(mechanism)).await;
             assert_eq!(by, mechanism);
@@ -83,7 +84,7 @@ async fn every_mechanism_over_every_channel() {
                 arrives.escape_ascii().to_string()
             );
         }
-        assert_eq!(server.taken().len(), by_password().count());
+        assert_eq!(server.taken().len(), possible().count());
     }
 }
 
@@ -100,7 +101,7 @@ async fn the_strongest_and_the_wrong_password() {
         MechanismChoice::Strongest,
     )
     .await;
-    assert_eq!(mechanism, &SCRAM_SHA_512);
+    assert_eq!(mechanism, &SCRAM_SHA_512_PLUS);
     assert_eq!(client.tls().unwrap().version, "TLSv1.3");
     assert!(
         client.tls().unwrap().cipher.starts_with("TLS_"),
