@@ -247,6 +247,9 @@ impl Resolver<'_> {
             networks: networks.into_iter().map(|network| network.value).collect(),
             proxy,
             tolerate: self.tolerate(table, profile),
+            plus_on_tls12: table
+                .truth("plus_on_tls12", self.faults)
+                .is_some_and(|plus| plus.value),
             require_auth: true,
             layers: self.layers(table),
             auth: self.listener_auth(table, tls),

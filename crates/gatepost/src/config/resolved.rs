@@ -66,6 +66,8 @@ pub struct Listener {
     pub proxy: Option<Proxies>,
     /// Oddities tolerated besides those of the profile.
     pub tolerate: Vec<Quirk>,
+    /// Mechanisms that bind the channel are offered on TLS 1.2 as well.
+    pub plus_on_tls12: bool,
     /// Refuse MAIL before authentication (530 5.7.0).
     pub require_auth: bool,
     /// Where SASL security layers may be agreed on.

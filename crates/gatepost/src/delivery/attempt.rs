@@ -16,6 +16,7 @@ use super::lane::{FaultKind, LaneFault};
 use super::next_hop::{Connections, End, HopFacts, NextHop};
 use super::notify::{self, Notifier};
 use super::outcome::{Blame, Outcome, Verdict};
+use super::pins::PinFile;
 use super::route::{self, Origin};
 use crate::config::resolved::{RetrySchedule, Route, RouteAction};
 use crate::message::dsn::{Diagnostic, Report};
@@ -75,11 +76,13 @@ impl Courier {
     /// A courier for these settings.
     pub fn new(queue: Queue, settings: Settings, observer: Observer) -> Self {
         let connections = Arc::new(Connections::new());
+        let pins = Arc::new(PinFile::new(settings.pins, observer.clone()));
         let hop = |route: &Route| match &route.action {
             RouteAction::Smarthost(smarthost) => Some(NextHop::new(
                 smarthost.clone(),
                 settings.hostname.clone(),
                 Arc::clone(&connections),
+                Arc::clone(&pins),
                 observer.clone(),
             )),
             RouteAction::Hold | RouteAction::Capture => None,

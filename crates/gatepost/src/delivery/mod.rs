@@ -7,7 +7,8 @@
 //!
 //! - [`route`]: which route a recipient takes.
 //! - [`next_hop`]: one smarthost, its connections and its credential; [`lane`]: whether it is being tried at the moment;
-//!   `outgoing`: the form in which it gets a message; [`pool`]: connections kept open; [`credential`]: its password.
+//!   `outgoing`: the form in which it gets a message; [`pool`]: connections kept open; [`credential`]: its password;
+//!   [`pins`]: how it let us in before.
 //! - [`outcome`]: what the end of an attempt means for the message, the recipient or the lane.
 //! - [`notify`]: telling the sender.
 
@@ -18,11 +19,13 @@ pub mod next_hop;
 pub mod notify;
 pub mod outcome;
 mod outgoing;
+pub mod pins;
 pub mod pool;
 pub mod route;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,6 +65,8 @@ pub struct Settings {
     pub routes: Arc<[Route]>,
     /// When to try again.
     pub retry: RetrySchedule,
+    /// The file that says how next hops let us in before.
+    pub pins: PathBuf,
 }
 
 impl From<&Config> for Settings {
@@ -70,6 +75,7 @@ impl From<&Config> for Settings {
             hostname: config.hostname.clone(),
             routes: config.routes.clone().into(),
             retry: config.retry,
+            pins: config.data.join(pins::FILE),
         }
     }
 }

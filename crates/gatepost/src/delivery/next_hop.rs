@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use gatepost_client::{
     ChannelError, ChannelFault, Client, ClientFailure, Connector, Credentials, Envelope, Error,
-    Extension, MechanismChoice, Recipient, ReplyCode, Roots, SendReport, Stage, Submitter, TlsMode,
+    Extension, MechanismChoice, MechanismPins, Recipient, ReplyCode, Roots, SendReport, Stage,
+    Submitter, TlsMode,
 };
 use tokio::sync::Semaphore;
 
@@ -18,6 +19,7 @@ use super::credential::{Password, PasswordFile};
 use super::lane::{FaultKind, LaneFault, LaneState};
 use super::outcome::{Blame, Outcome, Verdict};
 use super::outgoing::{Outgoing, Unfit};
+use super::pins::PinFile;
 use super::pool::Pool;
 use crate::config::resolved::{HostPort, RouteTls, Smarthost};
 use crate::observe::Observer;
@@ -102,6 +104,7 @@ pub struct NextHop {
     state: Mutex<LaneState>,
     permits: Semaphore,
     connections: Arc<Connections>,
+    pins: Arc<PinFile>,
     observer: Observer,
 }
 
@@ -118,6 +121,7 @@ impl NextHop {
         smarthost: Smarthost,
         hostname: String,
         connections: Arc<Connections>,
+        pins: Arc<PinFile>,
         observer: Observer,
     ) -> Self {
         let password = smarthost
@@ -132,6 +136,7 @@ impl NextHop {
             state: Mutex::default(),
             permits: Semaphore::new(CONNECTIONS),
             connections,
+            pins,
             observer,
         }
     }
@@ -225,6 +230,7 @@ impl NextHop {
         };
         let mut connector = Connector::new(&host.host, host.port, tls)
             .ehlo_name(&self.hostname)
+            .pins(Arc::clone(&self.pins) as Arc<dyn MechanismPins>)
             // The operator wrote `tls = "none"` beside the credential.
             .allow_clear_password(self.smarthost.tls == RouteTls::None);
         if let Some(roots) = self.roots()? {

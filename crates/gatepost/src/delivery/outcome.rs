@@ -147,6 +147,12 @@ impl Blame {
                 error.to_string(),
             )),
             Error::Credential(fault) => lane(refused_us(fault), Reason::NextHopCredential, error),
+            // What to do about it is not to be guessed: it stands in the error.
+            Error::Downgrade(_) => Self::Lane(LaneFault {
+                kind: FaultKind::Broken,
+                reason: Reason::NextHopCredential,
+                text: format!("{error:#}"),
+            }),
             Error::Channel(fault) => of_channel(fault, error),
             Error::Address(AddressError::Roots { .. }) => {
                 lane(FaultKind::Broken, Reason::NextHopTls, error)

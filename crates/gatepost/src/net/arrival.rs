@@ -25,7 +25,7 @@ use super::limits::Permit;
 use super::proxy::{Header, ProxiedTls};
 use super::service::ListenerContext;
 use super::session_id;
-use super::tls::{self, Presented};
+use super::tls::Presented;
 use super::wire::Wire;
 use crate::auth::certificate::ClientCertificate;
 use crate::config::resolved::TlsMode;
@@ -215,20 +215,20 @@ async fn try_handshake(
     if early.is_empty() && context.tls == TlsMode::Implicit {
         expect_record(wire, context, session).await?;
     }
-    let Some(acceptor) = &context.acceptor else {
+    let Some(tls) = &context.acceptor else {
         return Err((
             Reason::Internal,
             "no certificate on this listener".to_owned(),
         ));
     };
     let limit = context.limits.handshake_timeout;
-    match wire.start_tls(acceptor, early, limit).await {
+    match wire.start_tls(tls.acceptor(), early, limit).await {
         Ok(connection) => {
             let judge = context.client_certificates.as_ref();
             let presented = judge.and_then(|it| it.presented(connection, UnixTime::now()));
             let facts = TlsFacts {
                 client_certificate: presented.as_ref().map(|it| it.fingerprint.clone()),
-                ..tls::facts(connection)
+                ..tls.facts(connection)
             };
             Ok((facts, presented))
         }

@@ -2,10 +2,6 @@
 
 use std::sync::Arc;
 
-use gatepost_smtp::path::Address;
-use gatepost_smtp::server::Profile;
-use tokio_rustls::TlsAcceptor;
-
 use crate::auth::Authenticator;
 use crate::config::network::Network;
 use crate::config::resolved::{
@@ -13,9 +9,11 @@ use crate::config::resolved::{
 };
 use crate::observe::Observer;
 use crate::queue::Queue;
+use gatepost_smtp::path::Address;
+use gatepost_smtp::server::Profile;
 
 use super::limits::ConnectionLimits;
-use super::tls::ClientCertificates;
+use super::tls::{ClientCertificates, Tls};
 
 /// The services, the same for all listeners.
 #[derive(Clone)]
@@ -60,7 +58,7 @@ pub struct ListenerContext {
     /// How TLS begins.
     pub tls: TlsMode,
     /// The server's side of TLS, where there is TLS.
-    pub acceptor: Option<TlsAcceptor>,
+    pub acceptor: Option<Tls>,
     /// Who is served.
     pub serves: ListenerProfile,
     /// Where SASL security layers may be agreed on.

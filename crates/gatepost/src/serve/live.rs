@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use super::listeners::{Added, Listeners};
 use super::{REPORT, ServeError, Telemetry};
@@ -19,7 +18,7 @@ use crate::delivery;
 use crate::net::limits::ConnectionLimits;
 use crate::net::profile::profile;
 use crate::net::service::{ListenerContext, Services};
-use crate::net::tls::{self, Certificates, ClientCertificates, Expiry};
+use crate::net::tls::{Certificates, ClientCertificates, Expiry, Tls};
 use crate::observe::event::{CertificateExpires, ReloadRefused, Reloaded};
 
 /// Configuration and what was made of it.
@@ -191,13 +190,13 @@ fn acceptor(
     listener: &resolved::Listener,
     certificates: Option<&Certificates>,
     clients: Option<&ClientCertificates>,
-) -> Result<Option<TlsAcceptor>, ServeError> {
+) -> Result<Option<Tls>, ServeError> {
     match (listener.tls, certificates) {
         (TlsMode::None, _) => Ok(None),
         (_, Some(certificates)) => {
-            let config = tls::server_config(certificates, clients)
+            let tls = Tls::new(certificates, clients, listener.plus_on_tls12)
                 .map_err(|error| ServeError::new(error.to_string(), REPORT))?;
-            Ok(Some(TlsAcceptor::from(config)))
+            Ok(Some(tls))
         }
         (_, None) => Err(ServeError::new(
             format!("listener {}: TLS without a certificate", listener.name),

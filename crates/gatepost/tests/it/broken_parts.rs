@@ -167,6 +167,7 @@ impl Rig {
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
             tolerate: Vec::new(),
+            plus_on_tls12: false,
             proxy: None,
             require_auth: true,
             layers: Layers::default(),

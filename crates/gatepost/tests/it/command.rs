@@ -149,7 +149,7 @@ fn the_example_that_dev_prints_is_accepted() {
     assert!(pasted.status.success(), "{example}: {}", stderr(&pasted));
     let (_, _, log) = dev.stop(Signal::TERM);
     assert!(
-        log.contains("event=accepted") && log.contains("mechanism=SCRAM-SHA-512"),
+        log.contains("event=accepted") && log.contains("mechanism=SCRAM-SHA-512-PLUS"),
         "{log}"
     );
 }

@@ -39,7 +39,7 @@ async fn starttls_then_plain_then_a_message_is_captured() {
     let mut talk = talk.start_tls(server.directory.path(), &[]).await.unwrap();
     let offer = talk.ask("EHLO client.example", "250 ").await;
     assert!(
-        offer.contains("250-AUTH SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN\n"),
+        offer.contains("250-AUTH SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN\n"),
         "{offer}"
     );
     assert!(!offer.contains("STARTTLS"), "{offer}");

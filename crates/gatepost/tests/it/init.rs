@@ -263,7 +263,7 @@ async fn the_next_server_is_tried_when_asked() {
     for (password, expected, verdict) in [
         (
             "gatepost",
-            "certificate verified, SCRAM-SHA-512 accepted for dev@localhost",
+            "certificate verified, SCRAM-SHA-512-PLUS accepted for dev@localhost",
             "pass",
         ),
         ("wrong", "535", "fail"),

@@ -95,7 +95,7 @@ async fn a_file_is_sent_and_told_of_in_json() {
     .concat();
     let output = send(server.smtp, &arguments, "gatepost\n").await;
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(value["mechanism"], "SCRAM-SHA-512");
+    assert_eq!(value["mechanism"], "SCRAM-SHA-512-PLUS");
     assert_eq!(value["tls"], "TLSv1.3");
     assert_eq!(value["recipients"][0]["address"], "you@example.com");
     assert_eq!(value["recipients"][0]["accepted"], true);

@@ -193,6 +193,7 @@ fn config(directory: &TempDir) -> Config {
         networks: Vec::new(),
         proxy: None,
         tolerate: Vec::new(),
+        plus_on_tls12: false,
         require_auth: true,
         layers: Layers::default(),
         auth: ListenerAuth::default(),

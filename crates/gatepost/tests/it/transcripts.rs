@@ -204,6 +204,7 @@ fn what_is_not_played() {
             "auth/rfc4954-cram-md5: the randomness is given",
             "auth/rfc5802-scram-sha-1: the randomness is given",
             "auth/rfc7677-scram-sha-256: the randomness is given",
+            "auth/scram-sha-256-plus: the randomness is given",
             "auth/scram-sha-256-without-ir: the randomness is given",
             "data/chunks-header-refused: the program refuses something",
             "data/header-refused: the program refuses something",

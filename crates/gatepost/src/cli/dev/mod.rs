@@ -171,6 +171,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         networks: Vec::new(),
         proxy: None,
         tolerate: Vec::new(),
+        plus_on_tls12: false,
         require_auth: true,
         // For trying clients out: whatever they ask for.
         layers: Layers {

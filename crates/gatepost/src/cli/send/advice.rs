@@ -11,7 +11,7 @@ pub(super) fn explain(error: &Error, target: &Target) -> String {
     let whose = match error {
         Error::Address(_) => "cannot begin",
         Error::Channel(_) | Error::Timeout(_) => "connection",
-        Error::Credential(_) => "authentication",
+        Error::Credential(_) | Error::Downgrade(_) => "authentication",
         Error::Server(_) => "server",
         Error::Content(_) => "message",
     };
@@ -29,7 +29,7 @@ fn next_step(error: &Error, target: &Target) -> Option<&'static str> {
         Error::Address(AddressError::Roots { .. }) => {
             "give a PEM file with the certificate authority, or leave --ca out"
         }
-        Error::Address(_) | Error::Content(_) => return None,
+        Error::Address(_) | Error::Content(_) | Error::Downgrade(_) => return None,
         Error::Channel(fault) => return of_channel(fault, target),
         Error::Credential(fault) => of_credential(fault),
         Error::Timeout(_) => {
@@ -79,7 +79,7 @@ fn of_credential(fault: &CredentialFault) -> &'static str {
         CredentialFault::NotOffered => {
             "this port may take mail without --user, or AUTH is on another port (587, 465)"
         }
-        CredentialFault::NoUsableMechanism { .. } => {
+        CredentialFault::NoUsableMechanism { .. } | CredentialFault::TooWeak { .. } => {
             "leave --auth out to use the strongest one, or protect the connection with --tls"
         }
         CredentialFault::Refused { reply, .. } if reply.code.is_transient() => {

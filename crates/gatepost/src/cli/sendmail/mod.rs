@@ -235,7 +235,7 @@ fn status(error: &Error) -> Status {
     match error {
         _ if error.is_transient() => Status::TempFail,
         Error::Address(_) => Status::Config,
-        Error::Credential(_) => Status::NoPermission,
+        Error::Credential(_) | Error::Downgrade(_) => Status::NoPermission,
         _ => Status::Unavailable,
     }
 }

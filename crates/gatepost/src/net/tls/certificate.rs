@@ -24,6 +24,8 @@ pub struct Certificate {
     key: Arc<CertifiedKey>,
     file: PathBuf,
     expires: SystemTime,
+    /// What an exchange can be bound to this certificate by; undefined for some (CB-03).
+    end_point: Option<Vec<u8>>,
 }
 
 /// All certificates of the server: one for everybody, and further ones for who asks for their names.
@@ -60,6 +62,12 @@ impl Certificates {
             file: certificate.file.clone(),
             at: certificate.expires,
         })
+    }
+
+    /// `tls-server-end-point` of a connection whose client asked for this name (CB-04). A session is resumed only under the name it began with,
+    /// so this is the certificate of its first handshake, too.
+    pub(super) fn end_point(&self, name: Option<&str>) -> Option<&[u8]> {
+        self.for_name(name).end_point.as_deref()
     }
 
     fn all(&self) -> impl Iterator<Item = &Certificate> {
@@ -103,6 +111,7 @@ impl Certificate {
         let (_, parsed) = x509_parser::parse_x509_certificate(leaf)
             .map_err(|_| unusable("its first certificate cannot be read"))?;
         let expires = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0);
+        let end_point = gatepost_client::server_end_point(leaf);
         let private = read(key, &files.key, |path| PrivateKeyDer::from_pem_file(path))?;
         let pair = CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider());
         Ok(Self {
@@ -113,6 +122,7 @@ impl Certificate {
             })?),
             file: files.certificate.clone(),
             expires: SystemTime::UNIX_EPOCH + Duration::from_secs(expires),
+            end_point,
         })
     }
 

@@ -4,6 +4,9 @@
 //! gets an alert instead of a dialogue (T-33). Every listener has ticket keys of its own, so that a session of one cannot be
 //! resumed at another.
 //!
+//! A connection of TLS 1.3 can bind an exchange by its exporter and by the certificate that was shown on it. On TLS 1.2 clients would choose
+//! `tls-unique`, which this library does not give, so nothing is bound there unless the listener is told to ([`Tls::plus_on_tls12`]).
+//!
 //! Standards: RFC 8446, RFC 5246, RFC 7301, RFC 8314, RFC 9266.
 
 mod certificate;
@@ -22,6 +25,7 @@ use rustls::server::{
 use rustls::{
     HandshakeKind, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion, version,
 };
+use tokio_rustls::TlsAcceptor;
 
 pub use certificate::{Certificate, Certificates, Expiry};
 pub use client_certificate::{ClientCertificates, Presented};
@@ -69,11 +73,70 @@ pub enum TlsError {
     Setup(rustls::Error),
 }
 
-/// The settings of one listener, which asks for certificates if there is somebody to judge them.
-pub fn server_config(
+/// The server's side of TLS on one listener.
+#[derive(Clone)]
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    certificates: Certificates,
+    plus_on_tls12: bool,
+}
+
+impl Tls {
+    /// Asks for certificates if there is somebody to judge them. With `plus_on_tls12`, TLS 1.2 can bind exchanges as well; a client must then have the extended master secret, without which its
+    /// exporter would be worth nothing (CB-02, RFC 7627 §6.1).
+    pub fn new(
+        certificates: &Certificates,
+        clients: Option<&ClientCertificates>,
+        plus_on_tls12: bool,
+    ) -> Result<Self, TlsError> {
+        let config = server_config(certificates, clients, plus_on_tls12)?;
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            certificates: certificates.clone(),
+            plus_on_tls12,
+        })
+    }
+
+    /// Takes handshakes.
+    pub fn acceptor(&self) -> &TlsAcceptor {
+        &self.acceptor
+    }
+
+    /// What the session, the log and the trace field are told about a finished handshake (TLS-16).
+    pub fn facts(&self, connection: &ServerConnection) -> TlsFacts {
+        let bindable = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => true,
+            Some(ProtocolVersion::TLSv1_2) => self.plus_on_tls12,
+            _ => false,
+        };
+        TlsFacts {
+            channel_bindings: if bindable {
+                self.bindings(connection)
+            } else {
+                ChannelBindings::default()
+            },
+            ..facts(connection)
+        }
+    }
+
+    /// CB-01. Renegotiation, which would undefine the exporter, the library does not have (CB-10).
+    fn bindings(&self, connection: &ServerConnection) -> ChannelBindings {
+        let exporter =
+            connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        let end_point = self.certificates.end_point(connection.server_name());
+        ChannelBindings {
+            tls_exporter: exporter.ok(),
+            tls_server_end_point: end_point.map(<[u8]>::to_vec),
+            tls_unique: None,
+        }
+    }
+}
+
+fn server_config(
     certificates: &Certificates,
     clients: Option<&ClientCertificates>,
-) -> Result<Arc<ServerConfig>, TlsError> {
+    require_ems: bool,
+) -> Result<ServerConfig, TlsError> {
     let asking = clients.map_or_else(
         WebPkiClientVerifier::no_client_auth,
         ClientCertificates::verifier,
@@ -90,7 +153,8 @@ pub fn server_config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // A mail client opens one connection at a time; a second ticket would only cost.
     config.send_tls13_tickets = 1;
-    Ok(Arc::new(config))
+    config.require_ems = require_ems;
+    Ok(config)
 }
 
 /// Ciphers in our own order: AES-128 with SHA-256 first. It is the suite that every TLS 1.3 implementation has (RFC 8446 §9.1), strong
@@ -107,8 +171,8 @@ fn provider() -> CryptoProvider {
     provider
 }
 
-/// What the session, the log and the trace field are told about a finished handshake (TLS-16).
-pub fn facts(connection: &ServerConnection) -> TlsFacts {
+/// All but what it can be bound by.
+fn facts(connection: &ServerConnection) -> TlsFacts {
     TlsFacts {
         version: match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".into(),
@@ -129,26 +193,13 @@ pub fn facts(connection: &ServerConnection) -> TlsFacts {
             .map(|name| String::from_utf8_lossy(name).into_owned()),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         client_certificate: None,
-        channel_bindings: ChannelBindings {
-            tls_exporter: exporter(connection),
-            ..ChannelBindings::default()
-        },
+        channel_bindings: ChannelBindings::default(),
     }
 }
 
 /// The registered name: rustls writes `TLS13_` where IANA writes `TLS_`.
 fn iana_name(name: &str) -> String {
     name.replacen("TLS13_", "TLS_", 1)
-}
-
-/// RFC 9266 §4.2: on TLS 1.2 only with the extended master secret, which this library does not report; so on 1.3 only.
-fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
-    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
-        return None;
-    }
-    connection
-        .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
-        .ok()
 }
 
 #[cfg(test)]

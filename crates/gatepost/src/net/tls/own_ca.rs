@@ -202,11 +202,12 @@ mod tests {
         let files = issue(directory.path(), &["localhost"], &[], now).unwrap();
         assert_ne!(fs::read(&files.certificate).unwrap(), first);
         let certificate = tls::Certificates::load(&files, &[]).unwrap();
-        let mut server =
-            ServerConnection::new(tls::server_config(&certificate, None).unwrap()).unwrap();
+        let tls = tls::Tls::new(&certificate, None, false).unwrap();
+        let config = Arc::clone(tls.acceptor().config());
+        let mut server = ServerConnection::new(config).unwrap();
         shake_hands(&mut client, &mut server);
         assert!(!client.is_handshaking() && !server.is_handshaking());
-        let facts = tls::facts(&server);
+        let facts = tls.facts(&server);
         assert_eq!(facts.version, "TLSv1.3");
         assert!(facts.cipher.starts_with("TLS_"), "{}", facts.cipher);
         let theirs = client

@@ -10,7 +10,8 @@ use gatepost::observe::event::DeliveryOutcome;
 use gatepost::observe::reason::Reason;
 use gatepost::queue::{EntryState, EntryView, ListQuery, Queue};
 use gatepost_sasl::mechanism::{
-    CRAM_MD5, DIGEST_MD5, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512,
+    CRAM_MD5, DIGEST_MD5, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_1_PLUS, SCRAM_SHA_256,
+    SCRAM_SHA_256_PLUS, SCRAM_SHA_512, SCRAM_SHA_512_PLUS,
 };
 use gatepost_smtp::quirk::Quirk;
 use tokio::io::AsyncReadExt as _;
@@ -71,8 +72,10 @@ async fn by_every_mechanism_over_every_channel() {
     // The user's domain is the second one.
     let realms = ["example.org", "localhost"].map(str::to_owned);
     let next = Server::start_with(|config| config.accounts.digest_realms = realms.to_vec()).await;
-    let protected = [&SCRAM_SHA_512, &SCRAM_SHA_256, &SCRAM_SHA_1, &PLAIN, &LOGIN];
-    let old = [&protected[..], &[&DIGEST_MD5, &CRAM_MD5]].concat();
+    let bound = [&SCRAM_SHA_512_PLUS, &SCRAM_SHA_256_PLUS, &SCRAM_SHA_1_PLUS];
+    let unbound = [&SCRAM_SHA_512, &SCRAM_SHA_256, &SCRAM_SHA_1, &PLAIN, &LOGIN];
+    let protected = [&bound[..], &unbound[..]].concat();
+    let old = [&unbound[..], &[&DIGEST_MD5, &CRAM_MD5]].concat();
     let channels = [
         (next.smtp, RouteTls::StartTls, &protected[..]),
         (next.smtps, RouteTls::Implicit, &protected[..]),
@@ -103,7 +106,14 @@ async fn by_every_mechanism_over_every_channel() {
     for (domain, (_, tls, used)) in &rows {
         through(&mut world, &next, domain, used, *tls != RouteTls::None).await;
     }
-    through(&mut world, &next, "strongest.example", &SCRAM_SHA_512, true).await;
+    through(
+        &mut world,
+        &next,
+        "strongest.example",
+        &SCRAM_SHA_512_PLUS,
+        true,
+    )
+    .await;
     world.stop().await;
 }
 

@@ -149,6 +149,7 @@ impl World {
             hostname: "here.example".to_owned(),
             routes: routes(&directory.0).into(),
             retry,
+            pins: directory.0.join("mechanism-pins"),
         };
         let (tell, events) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -99,6 +99,7 @@ fn legacy_inside_tls(config: &mut Config) {
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
             tolerate: Vec::new(),
+            plus_on_tls12: false,
             proxy: None,
             require_auth: true,
             layers: Layers::default(),
