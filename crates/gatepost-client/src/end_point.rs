@@ -25,37 +25,40 @@ enum HashFunction {
     Sha512,
 }
 
+/// Its parameter names the hash function.
+const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
+
 impl HashFunction {
     fn of_signature(algorithm: &AlgorithmIdentifier<'_>) -> Option<Self> {
-        Some(match algorithm.algorithm.to_id_string().as_str() {
-            // With RSA: "if the hash function is MD5 or SHA-1, use SHA-256".
-            "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.5" | "1.2.840.113549.1.1.11" => {
-                Self::Sha256
-            }
-            "1.2.840.113549.1.1.12" => Self::Sha384,
-            "1.2.840.113549.1.1.13" => Self::Sha512,
-            "1.2.840.113549.1.1.14" => Self::Sha224,
-            // RSASSA-PSS names its hash function in a parameter.
-            "1.2.840.113549.1.1.10" => {
-                let parameters = RsaSsaPssParams::try_from(algorithm.parameters()?).ok()?;
-                Self::by_identifier(&parameters.hash_algorithm_oid().to_id_string())?
-            }
-            // ECDSA with SHA-1, -224, -256, -384, -512.
-            "1.2.840.10045.4.1" | "1.2.840.10045.4.3.2" => Self::Sha256,
-            "1.2.840.10045.4.3.1" => Self::Sha224,
-            "1.2.840.10045.4.3.3" => Self::Sha384,
-            "1.2.840.10045.4.3.4" => Self::Sha512,
-            _ => return None,
-        })
+        let identifier = algorithm.algorithm.to_id_string();
+        if identifier == RSASSA_PSS {
+            let parameters = RsaSsaPssParams::try_from(algorithm.parameters()?).ok()?;
+            return Self::by_identifier(&parameters.hash_algorithm_oid().to_id_string());
+        }
+        Self::by_identifier(&identifier)
     }
 
+    /// Of the hash function itself, with RSA (RFC 8017 §A.2.4), or with ECDSA (RFC 5758 §3.2), in this order.
     fn by_identifier(identifier: &str) -> Option<Self> {
         Some(match identifier {
-            // SHA-1, and SHA-256 itself.
-            "1.3.14.3.2.26" | "2.16.840.1.101.3.4.2.1" => Self::Sha256,
-            "2.16.840.1.101.3.4.2.2" => Self::Sha384,
-            "2.16.840.1.101.3.4.2.3" => Self::Sha512,
-            "2.16.840.1.101.3.4.2.4" => Self::Sha224,
+            // "If the hash function is either MD5 or SHA-1, then use SHA-256."
+            "1.2.840.113549.2.5"
+            | "1.2.840.113549.1.1.4"
+            | "1.3.14.3.2.26"
+            | "1.2.840.113549.1.1.5"
+            | "1.2.840.10045.4.1"
+            | "2.16.840.1.101.3.4.2.1"
+            | "1.2.840.113549.1.1.11"
+            | "1.2.840.10045.4.3.2" => Self::Sha256,
+            "2.16.840.1.101.3.4.2.4" | "1.2.840.113549.1.1.14" | "1.2.840.10045.4.3.1" => {
+                Self::Sha224
+            }
+            "2.16.840.1.101.3.4.2.2" | "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => {
+                Self::Sha384
+            }
+            "2.16.840.1.101.3.4.2.3" | "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => {
+                Self::Sha512
+            }
             _ => return None,
         })
     }

@@ -82,9 +82,9 @@ impl Attempts {
     /// Tries the strongest mechanism left.
     pub(super) fn next(mut self, link: &mut Link) -> State {
         let eligible = |mechanism: &Mechanism| {
-            !self.tried.contains(&mechanism)
-                && (mechanism.exposes_password || !self.only_showing_password)
-                && !(mechanism.binds_channel && self.binding_refused)
+            let hidden = self.only_showing_password && !mechanism.exposes_password;
+            let unbindable = self.binding_refused && mechanism.binds_channel;
+            !(self.tried.contains(&mechanism) || hidden || unbindable)
         };
         match choice::next(
             &self.request,

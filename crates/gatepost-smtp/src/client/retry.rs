@@ -44,6 +44,10 @@ pub(super) enum Move {
 
 /// What was done already, and what the channel allows.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent yes/no facts, each read alone"
+)]
 pub(super) struct Situation {
     pub(super) protection: Protection,
     /// Rule 2 was used for this mechanism.
