@@ -12,9 +12,11 @@
 mod blocking;
 mod certificates;
 mod derivation;
+mod end_point;
 mod gatepost;
 mod limits;
 mod peer;
+mod pins;
 mod protection;
 mod rogue;
 mod submission;

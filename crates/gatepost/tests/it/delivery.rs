@@ -5,6 +5,7 @@ mod conversion;
 mod faulty_queue;
 mod injection;
 mod internationalized;
+mod pinned;
 mod rogues;
 pub(crate) mod smarthost;
 mod submitter;

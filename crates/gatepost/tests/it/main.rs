@@ -18,6 +18,7 @@ mod auth_probes;
 mod backup;
 mod bad_input;
 mod bench;
+mod binding;
 mod broken_parts;
 mod channel;
 mod child;

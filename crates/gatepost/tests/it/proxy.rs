@@ -200,7 +200,8 @@ async fn failing_handshakes_are_turned_away() {
     other.expect("220 ").await;
 }
 
-/// PRX-04: TLS that ended at the proxy counts only where the configuration says so.
+/// PRX-04: TLS that ended at the proxy counts only where the configuration says so. CB-05: nothing binds to it, and a client that says so
+/// ("y") is served.
 #[tokio::test]
 async fn tls_that_ends_at_the_proxy_counts_where_it_is_trusted() {
     for trust_tls in [true, false] {
@@ -220,6 +221,10 @@ async fn tls_that_ends_at_the_proxy_counts_where_it_is_trusted() {
             !offer.contains("STARTTLS") && !offer.contains("-PLUS"),
             "{offer}"
         );
+        let could_bind =
+            "AUTH SCRAM-SHA-256 eSwsbj1kZXZAbG9jYWxob3N0LHI9ZnlrbytkMmxiYkZnT05Sdjlxa3hkYXdM";
+        talk.ask(could_bind, "334 ").await;
+        talk.ask("*", "501 ").await;
         let wanted = if trust_tls { "235 " } else { "504 5.5.4 " };
         talk.ask(AUTH_PLAIN, wanted).await;
         // A client without TLS gains nothing by a proxy that could have said so.

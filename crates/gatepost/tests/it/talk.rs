@@ -37,6 +37,14 @@ impl Talk {
         }
     }
 
+    /// Over TLS that a test has made itself, for example.
+    pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
+            unread: Vec::new(),
+        }
+    }
+
     /// From an address of its own.
     #[cfg(feature = "peer-tests")]
     pub(crate) async fn connect_from(source: [u8; 4], address: SocketAddr) -> Self {

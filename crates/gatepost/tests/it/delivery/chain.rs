@@ -114,6 +114,13 @@ async fn by_every_mechanism_over_every_channel() {
         true,
     )
     .await;
+    // T-17: and it is remembered.
+    let pins = std::fs::read_to_string(world.directory().join("mechanism-pins")).unwrap();
+    let pin = format!(
+        "SCRAM-SHA-512-PLUS 127.0.0.1:{} dev@localhost",
+        next.smtp.port()
+    );
+    assert!(pins.lines().any(|line| line == pin), "{pins}");
     world.stop().await;
 }
 

@@ -7,6 +7,7 @@ mod msmtp;
 mod nodemailer;
 mod phpmailer;
 mod s_nail;
+mod scramp;
 mod smtplib;
 mod smtptest;
 mod swaks;
