@@ -1,4 +1,4 @@
-//! scramp, a SCRAM library for Python, bound to TLS of `pyOpenSSL`: what GNU SASL does by GnuTLS, by another library on either side.
+//! scramp, a SCRAM library for Python, bound to TLS of `pyOpenSSL`: what GNU SASL does by `GnuTLS`, by another library on either side.
 
 use super::{Lane, TEXT, exercise_writer_over};
 use tokio::process::Command;
