@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use gatepost_sasl::Hash;
+use gatepost_sasl::mechanism::DIGEST_MD5;
 use gatepost_smtp::quirk::Quirk;
 use toml::de::DeTable;
 
@@ -88,9 +89,14 @@ impl Resolver<'_> {
             .iter()
             .map(|table| self.route(table))
             .collect();
+        let mut accounts = self.accounts(&top);
+        // Whoever names DIGEST-MD5 wants it: without a realm nobody could use it.
+        if accounts.digest_realms.is_empty() && listeners.iter().any(names_digest_md5) {
+            accounts.digest_realms.extend(hostname.clone());
+        }
         Some(Config {
             kerberos: self.kerberos(&top),
-            accounts: self.accounts(&top),
+            accounts,
             client_certificates: self.certificate_rules(&top, &listeners).into(),
             submission: self.submission(&top),
             limits: self.limits(&top),
@@ -534,6 +540,11 @@ fn scram_hash(word: &str) -> Result<Hash, String> {
             name.is_some_and(|name| name.eq_ignore_ascii_case(word))
         })
         .ok_or_else(|| format!("{word:?} is not known"))
+}
+
+fn names_digest_md5(listener: &Listener) -> bool {
+    let named = &listener.auth.mechanisms;
+    named.iter().any(|named| named.contains(&&DIGEST_MD5))
 }
 
 /// A realm of DIGEST-MD5: whatever fits a challenge, of which 2048 octets are the limit.

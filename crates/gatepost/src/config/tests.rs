@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use gatepost_sasl::mechanism::{ANONYMOUS, EXTERNAL};
+use gatepost_sasl::{LayerPolicy, LayerStrength};
 
 use super::option::OPTIONS;
 use super::resolved::{CertificateName, Config, ListenerProfile, RouteAction, RouteTls, TlsMode};
@@ -105,6 +106,32 @@ fn a_listener_has_the_mechanisms_and_asks_for_the_certificates_it_is_told() {
     assert_eq!(named.name, CertificateName::Subject("CN=b".to_owned()));
     let quiet = &config.listeners[1].auth;
     assert!(quiet.mechanisms.is_none() && quiet.client_certificates.is_none());
+}
+
+// DIG-02, LAYER-07: a realm is needed, and our name is one; layers are for clear text unless it says otherwise.
+#[test]
+fn dig_02_layer_07_a_listener_that_names_digest_md5_has_a_realm() {
+    let realms = |told: &str| {
+        let config = load(&with("profile = \"legacy\"", told)).unwrap();
+        (config.accounts.digest_realms, config.hostname)
+    };
+    assert!(realms("profile = \"legacy\"").0.is_empty());
+    let (named, hostname) =
+        realms("profile = \"legacy\"\nmechanisms = [\"Digest-MD5\", \"login\"]");
+    assert_eq!(named, [hostname]);
+
+    let quiet = load(WORKING).unwrap().listeners.remove(0).layers;
+    assert_eq!(quiet.on(true), LayerPolicy::NEVER);
+    assert_eq!(quiet.on(false), LayerPolicy::ANY);
+    let told = |place: &str| {
+        let told =
+            format!("tls = \"starttls\"\nsasl_layers = \"{place}\"\nsasl_weak_ciphers = true");
+        let config = load(&with("tls = \"starttls\"", &told)).unwrap();
+        config.listeners[0].layers
+    };
+    assert_eq!(told("never").on(false), LayerPolicy::NEVER);
+    let weak = told("always").on(true);
+    assert!(weak.weak_ciphers && weak.allows(LayerStrength::Confidentiality));
 }
 
 #[test]
