@@ -88,10 +88,8 @@ pub(crate) const ACCEPT: c_int = 2;
 /// Major status.
 pub(crate) const COMPLETE: Word = 0;
 pub(crate) const CONTINUE_NEEDED: Word = 1;
-pub(crate) const NO_CREDENTIAL: Word = 7 << 16;
 pub(crate) const CREDENTIAL_EXPIRED: Word = 11 << 16;
 pub(crate) const FAILURE: Word = 13 << 16;
-pub(crate) const UNAVAILABLE: Word = 16 << 16;
 /// Calling errors, routine errors: everything but the bits that only inform.
 pub(crate) const ERRORS: Word = 0xffff_0000;
 

@@ -11,9 +11,14 @@ use crate::library::Library;
 /// `ERROR_TABLE_BASE_krb5`, from which the minor codes of MIT Kerberos count upwards.
 const KRB5_BASE: i32 = -1_765_328_384;
 
-/// Minor codes, above the base, that tell of our own files: the replay cache, the keytab. A replay is none of them.
+/// Minor codes, above the base, that tell of our own files: the replay cache, the keytab. Neither a replay nor a key that is not there
+/// is one of them: a ticket can be altered so that it names any key.
 const OWN_FILES: [std::ops::RangeInclusive<i32>; 5] =
-    [159..=162, 164..=172, 179..=184, 230..=230, 235..=235];
+    [159..=162, 164..=172, 179..=180, 182..=184, 235..=235];
+
+/// Minor codes of the system, that tell of files and room: `EPERM`, `ENOENT`, `EIO`, `ENOMEM`, `EACCES`, `ENFILE`, `EMFILE`, `ENOSPC`,
+/// `EROFS`, `EDQUOT`.
+const OWN_SYSTEM: [i32; 10] = [1, 2, 5, 12, 13, 23, 24, 28, 30, 122];
 
 /// Most messages the library may string together for one status.
 const MOST_MESSAGES: usize = 8;
@@ -73,7 +78,8 @@ impl Error {
     /// Whose fault it is when a peer's token was being worked on.
     pub fn blame(&self) -> Blame {
         match self.major & abi::ERRORS {
-            abi::NO_CREDENTIAL | abi::CREDENTIAL_EXPIRED | abi::UNAVAILABLE => Blame::Ours,
+            abi::CREDENTIAL_EXPIRED => Blame::Ours,
+            // Not "no credential": that is what a token of a mechanism gets which we do not accept.
             abi::FAILURE if self.is_of_own_files() => Blame::Ours,
             _ => Blame::Peer,
         }
@@ -81,9 +87,8 @@ impl Error {
 
     fn is_of_own_files(&self) -> bool {
         let minor = self.minor.cast_signed();
-        let system_error = 1..=255;
         let krb5 = minor.wrapping_sub(KRB5_BASE);
-        system_error.contains(&minor) || OWN_FILES.iter().any(|codes| codes.contains(&krb5))
+        OWN_SYSTEM.contains(&minor) || OWN_FILES.iter().any(|codes| codes.contains(&krb5))
     }
 }
 
@@ -151,14 +156,18 @@ mod tests {
             (abi::FAILURE, krb5(32), Blame::Peer),
             (abi::FAILURE, krb5(144), Blame::Peer),
             (abi::FAILURE, krb5(31), Blame::Peer),
-            // KRB5_RC_REPLAY.
+            // KRB5_RC_REPLAY, KRB5_KT_NOTFOUND, KRB5_KT_KVNONOTFOUND, EINVAL.
             (abi::FAILURE, krb5(163), Blame::Peer),
+            (abi::FAILURE, krb5(181), Blame::Peer),
+            (abi::FAILURE, krb5(230), Blame::Peer),
+            (abi::FAILURE, 22, Blame::Peer),
             // GSS_S_DEFECTIVE_TOKEN, GSS_S_DUPLICATE_TOKEN.
             (9 << 16, 0, Blame::Peer),
             (2, 0, Blame::Peer),
             (abi::FAILURE, 0, Blame::Peer),
-            // No key, expired ticket of ours.
-            (abi::NO_CREDENTIAL, krb5(181), Blame::Ours),
+            // GSS_S_NO_CRED: a token of another mechanism than the credential's.
+            (7 << 16, 0, Blame::Peer),
+            // An expired ticket of ours.
             (abi::CREDENTIAL_EXPIRED, 0, Blame::Ours),
             // EACCES, ENOSPC; KRB5_RC_IO_PERM, KRB5_KT_IOERR, KRB5_KT_FORMAT.
             (abi::FAILURE, 13, Blame::Ours),

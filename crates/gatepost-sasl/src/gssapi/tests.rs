@@ -224,7 +224,7 @@ fn without_a_layer_in_common_there_is_none_or_no_exchange() {
     ));
 }
 
-/// Where the context cannot encrypt, that is neither offered nor wanted.
+/// GSS-01: "integ flag must be obtained if layers wanted". Where the context cannot encrypt, that is neither offered nor wanted.
 #[test]
 fn gss_01_what_the_context_does_not_provide_is_not_offered() {
     let context = Toy {

@@ -7,6 +7,7 @@ mod clients;
 mod corpus;
 mod haproxy;
 mod issuer;
+mod kerberos;
 mod probe;
 mod sasl;
 mod send;
