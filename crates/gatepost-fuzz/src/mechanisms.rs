@@ -6,11 +6,17 @@ use gatepost_sasl::{
 };
 use gatepost_testkit::directory::FakeDirectory;
 
-/// No seed holds it.
+/// No seed holds it. A fuzzer that watches comparisons finds it all the same: who says it knows it, and proves nothing ([`chosen`]).
 const PASSWORD: &str = "Tr0ub4dor";
 const ROUNDS: usize = 20;
 
 fn chosen(octets: &[u8]) -> Option<(&'static Mechanism, bool, Vec<&[u8]>)> {
+    if octets
+        .windows(PASSWORD.len())
+        .any(|part| part == PASSWORD.as_bytes())
+    {
+        return None;
+    }
     let (&choice, rest) = octets.split_first()?;
     let number = usize::from(choice & 0x7f) % mechanism::ALL.len();
     let messages = rest.split(|&octet| octet == 0xff).take(ROUNDS).collect();
