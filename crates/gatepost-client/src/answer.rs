@@ -1,4 +1,4 @@
-//! Answers to a mechanism's questions: the password, and slow key derivations off the executor.
+//! Answers to a mechanism's questions: the password or the token, and slow key derivations off the executor.
 //!
 //! A server chooses how many iterations a derivation takes. It is done in slices on the blocking pool, as many at a time as there
 //! are processors, and stops within a slice of being dropped: at the deadline of the exchange, for one.
@@ -10,6 +10,8 @@ use std::thread::available_parallelism;
 use gatepost_sasl::{ClientAnswer, ClientQuestion, Derivation, Progress, Secret};
 use tokio::sync::Semaphore;
 
+use crate::client::Credential;
+
 /// Iterations between two looks at whether anybody still wants the key; a fraction of a millisecond.
 const SLICE: u32 = 500;
 
@@ -17,12 +19,20 @@ const SLICE: u32 = 500;
 static PLACES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, Into::into)));
 
-/// Answers `question` for the owner of `password`.
-pub(crate) async fn answer(question: ClientQuestion, password: Option<Secret>) -> ClientAnswer {
-    let answered = match question {
-        ClientQuestion::Password => password.map(ClientAnswer::Password),
-        ClientQuestion::Derive(derivation) => derive(derivation).await.map(ClientAnswer::Derived),
-        ClientQuestion::Token | ClientQuestion::PassThrough { .. } => None,
+/// Answers `question` for the owner of `credential`.
+pub(crate) async fn answer(
+    question: ClientQuestion,
+    credential: Option<Credential>,
+) -> ClientAnswer {
+    let answered = match (question, credential) {
+        (ClientQuestion::Password, Some(Credential::Password(password))) => {
+            Some(ClientAnswer::Password(password))
+        }
+        (ClientQuestion::Token, Some(Credential::Token(token))) => Some(ClientAnswer::Token(token)),
+        (ClientQuestion::Derive(derivation), _) => {
+            derive(derivation).await.map(ClientAnswer::Derived)
+        }
+        _ => None,
     };
     answered.unwrap_or(ClientAnswer::Unavailable)
 }

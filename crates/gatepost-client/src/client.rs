@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use gatepost_sasl::{Mechanism, Secret};
 use gatepost_smtp::TlsFacts;
 use gatepost_smtp::client::{
-    Authentication, Capabilities, ClientCommand, Completed, CredentialFault, Envelope,
+    Authentication, Capabilities, ClientCommand, Completed, CredentialFault, Envelope, Means,
     MechanismChoice, SendReport,
 };
 use tokio::io::AsyncRead;
@@ -19,12 +19,30 @@ use crate::pins::{self, MechanismPins, PinKey};
 /// Who we are, and the proof of it.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Whose password it is.
+    /// Whose password or token it is.
     pub authcid: String,
     /// Whom to act as; `None` = as ourselves.
     pub authzid: Option<String>,
-    /// The password, as the user gave it.
-    pub password: Secret,
+    /// The proof.
+    pub credential: Credential,
+}
+
+/// A secret that proves an identity. Its kind says which mechanisms can be used.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A password, as the user gave it.
+    Password(Secret),
+    /// An OAuth access token, for OAUTHBEARER and XOAUTH2. It is never sent without TLS.
+    Token(Secret),
+}
+
+impl Credential {
+    fn means(&self) -> Means {
+        match self {
+            Self::Password(_) => Means::Password,
+            Self::Token(_) => Means::Token,
+        }
+    }
 }
 
 impl Credentials {
@@ -33,7 +51,16 @@ impl Credentials {
         Self {
             authcid: authcid.into(),
             authzid: None,
-            password: Secret::new(password),
+            credential: Credential::Password(Secret::new(password)),
+        }
+    }
+
+    /// A name and an OAuth access token for it.
+    pub fn with_token(authcid: impl Into<String>, token: impl Into<Vec<u8>>) -> Self {
+        Self {
+            authcid: authcid.into(),
+            authzid: None,
+            credential: Credential::Token(Secret::new(token)),
         }
     }
 
@@ -46,13 +73,17 @@ impl Credentials {
 
     /// V-50: no mechanism has a place for these octets, and a line end is a mistake wherever it comes from.
     fn check(&self) -> Result<(), AddressError> {
+        let credential = match &self.credential {
+            Credential::Password(password) => ("password", password.expose()),
+            Credential::Token(token) => ("token", token.expose()),
+        };
         let parts = [
             ("user name", self.authcid.as_bytes()),
             (
                 "name to act as",
                 self.authzid.as_deref().unwrap_or_default().as_bytes(),
             ),
-            ("password", self.password.expose()),
+            credential,
         ];
         match parts
             .iter()
@@ -138,6 +169,8 @@ impl Client {
     ) -> Result<&'static Mechanism, Error> {
         let request = Authentication {
             authzid: credentials.authzid.clone(),
+            means: credentials.credential.means(),
+            port: Some(self.driver.port()),
             choice,
             assume_offered: self.connector.assume_offered,
             initial_response: self.connector.initial_response,
@@ -148,7 +181,7 @@ impl Client {
             .driver
             .run(
                 command,
-                Some(&credentials.password),
+                Some(&credentials.credential),
                 &mut tokio::io::empty(),
             )
             .await?

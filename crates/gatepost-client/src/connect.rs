@@ -191,6 +191,7 @@ impl Connector {
         };
         Ok(Server {
             host,
+            port: self.port,
             name,
             roots,
             handshake_timeout: self.connect_timeout,

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{sleep_until, timeout};
 
 use crate::answer::answer;
+use crate::client::Credential;
 use crate::error::{AddressError, ChannelError, Error};
 use crate::stream::{Stream, Turn};
 use crate::tls::{self, Roots};
@@ -32,6 +33,7 @@ const CONTENT_SIZE: usize = 32 * 1024;
 /// The server as the caller named it.
 pub(crate) struct Server {
     pub(crate) host: String,
+    pub(crate) port: u16,
     pub(crate) name: ServerName<'static>,
     pub(crate) roots: Option<Roots>,
     pub(crate) handshake_timeout: Duration,
@@ -95,6 +97,10 @@ impl Driver {
         &self.server.host
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.server.port
+    }
+
     pub(crate) fn session(&self) -> &ClientSession {
         &self.session
     }
@@ -116,7 +122,7 @@ impl Driver {
     pub(crate) async fn run(
         &mut self,
         command: ClientCommand,
-        password: Option<&Secret>,
+        credential: Option<&Credential>,
         content: &mut (dyn AsyncRead + Unpin + Send),
     ) -> Result<Completed, Error> {
         if self.busy {
@@ -128,7 +134,7 @@ impl Driver {
         }
         self.session
             .handle(ClientInput::Command(command), Instant::now());
-        self.drive(password, content).await
+        self.drive(credential, content).await
     }
 
     /// QUIT, as far as the server listens.
@@ -145,13 +151,13 @@ impl Driver {
 
     async fn drive(
         &mut self,
-        password: Option<&Secret>,
+        credential: Option<&Credential>,
         content: &mut (dyn AsyncRead + Unpin + Send),
     ) -> Result<Completed, Error> {
         self.busy = true;
-        let result = self.until_done(password, content).await;
+        let result = self.until_done(credential, content).await;
         self.busy = false;
-        if password.is_some() {
+        if credential.is_some() {
             // What was written of it is wiped.
             drop(Secret::new(std::mem::take(self.session.pending_output())));
         }
@@ -172,7 +178,7 @@ impl Driver {
     /// The outer error is the connection's: the dialogue was cut off.
     async fn until_done(
         &mut self,
-        password: Option<&Secret>,
+        credential: Option<&Credential>,
         content: &mut (dyn AsyncRead + Unpin + Send),
     ) -> Result<Result<Completed, ClientFailure>, Error> {
         let mut answering: Option<Answering> = None;
@@ -181,10 +187,10 @@ impl Driver {
                 match output {
                     ClientOutput::StartTls => self.start_tls().await?,
                     ClientOutput::Ask(id, question) => {
-                        let password = password.cloned();
+                        let credential = credential.cloned();
                         answering =
                             Some(Box::pin(
-                                async move { (id, answer(question, password).await) },
+                                async move { (id, answer(question, credential).await) },
                             ));
                     }
                     ClientOutput::Done(result) => return Ok(result),

@@ -254,7 +254,10 @@ fn step_after_credential(fault: &CredentialFault) -> &'static str {
             "find out who removed the stronger mechanisms before you send the password by a weaker one"
         }
         CredentialFault::Refused { reply, .. } if reply.code.is_transient() => {
-            "keep the password and try again later"
+            "keep the credential and try again later"
+        }
+        CredentialFault::Refused { mechanism, .. } if mechanism.requires_tls() => {
+            "get a new access token: it may have expired, or be for another server or scope"
         }
         CredentialFault::Refused { .. } => {
             "check user name and password; some providers want a password made for this program"

@@ -25,7 +25,7 @@ mod stream;
 mod tls;
 mod trace;
 
-pub use client::{Client, Credentials};
+pub use client::{Client, Credential, Credentials};
 pub use connect::{Connector, TlsMode};
 pub use end_point::server_end_point;
 pub use error::{AddressError, ChannelError, Downgrade, Error};

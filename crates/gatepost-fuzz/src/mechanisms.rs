@@ -28,7 +28,11 @@ pub fn server(octets: &[u8]) {
     let Some((mechanism, initial, messages)) = chosen(octets) else {
         return;
     };
-    let directory = FakeDirectory::with("user@example.com", PASSWORD);
+    let directory = FakeDirectory {
+        tokens: vec![(PASSWORD.to_owned(), "user@example.com".to_owned())],
+        token_error: Some(br#"{"status":"invalid_token","scope":"smtp"}"#.to_vec()),
+        ..FakeDirectory::with("user@example.com", PASSWORD)
+    };
     let params = ServerParams {
         host: "mail.example.com".to_owned(),
         nonce: "3rfcNHYJY1ZVvWVs7jfuzz".to_owned(),
@@ -98,9 +102,8 @@ pub fn client(octets: &[u8]) {
             },
             ClientStep::Ask(question, next) => next.answer(match question {
                 ClientQuestion::Password => ClientAnswer::Password(Secret::new(PASSWORD)),
-                ClientQuestion::Token | ClientQuestion::PassThrough { .. } => {
-                    ClientAnswer::Unavailable
-                }
+                ClientQuestion::Token => ClientAnswer::Token(Secret::new(PASSWORD)),
+                ClientQuestion::PassThrough { .. } => ClientAnswer::Unavailable,
                 ClientQuestion::Derive(work) => {
                     assert!(work.iterations <= 4096);
                     ClientAnswer::Derived(work.run())

@@ -24,6 +24,8 @@ pub struct ClientParams {
     pub authzid: Option<String>,
     /// The server's host name as the user knows it.
     pub host: String,
+    /// The port of the connection, if it is to be told the server: OAUTHBEARER does.
+    pub port: Option<u16>,
     /// Fresh from a CSPRNG, at least 128 bits, printable ASCII without `,`.
     pub nonce: String,
     /// What this connection can be bound by. Leave it empty in a client that would not choose a `-PLUS` form.
@@ -53,6 +55,7 @@ impl ClientParams {
             authcid: authcid.into(),
             authzid: None,
             host: host.into(),
+            port: None,
             nonce: nonce.into(),
             channel_bindings: ChannelBindings::default(),
             plus_offered: false,
@@ -103,6 +106,11 @@ pub trait AwaitChallenge: Send {
     /// The server reported success. Says whether it may: `Err` means that it has not proven what it must prove, and the
     /// connection is to be dropped.
     fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault>;
+
+    /// The server reported failure. Says what it told of the reason inside of the exchange, if anything.
+    fn refused(self: Box<Self>) -> Option<ClientFault> {
+        None
+    }
 }
 
 /// A client exchange that waits for its own side.
@@ -193,7 +201,9 @@ pub enum ClientFault {
     NonceUnusable,
     /// Our own password cannot be sent in this mechanism.
     PasswordUnusable,
-    /// The question was not answered: the password or the derived key is not to be had.
+    /// Our own token cannot be sent: it is empty, or not printable.
+    TokenUnusable,
+    /// The question was not answered: the secret or the derived key is not to be had.
     Unavailable,
     /// Our own side, which speaks the mechanism itself, cannot go on: no ticket, or the server's message is not valid. The
     /// text says which.
@@ -212,6 +222,8 @@ pub enum ClientFault {
     IterationsOutOfBounds(u64),
     /// The server refuses the proof: the password is wrong (`e=invalid-proof`, `e=unknown-user`).
     ProofRefused,
+    /// The server refuses the token; the status of its error document, one word, such as `invalid_token` or `401`.
+    TokenRefused(String),
     /// The server ends the exchange with another error value of RFC 5802 §7.
     ServerError(&'static str),
     /// The server claims success without having shown that it knows the password. Drop the connection.
@@ -226,6 +238,7 @@ impl fmt::Display for ClientFault {
             Self::PasswordUnusable => {
                 f.write_str("the password cannot be used with this mechanism")
             }
+            Self::TokenUnusable => f.write_str("the token is empty or not printable"),
             Self::Unavailable => f.write_str("the secret is not available"),
             Self::Context(why) => write!(f, "the security context cannot be established: {why}"),
             Self::BindingUnavailable => f.write_str("the connection offers no channel binding"),
@@ -242,6 +255,10 @@ impl fmt::Display for ClientFault {
                 "the server asks for {n} iterations, which is out of bounds"
             ),
             Self::ProofRefused => f.write_str("the server refuses the user name or password"),
+            Self::TokenRefused(status) if status.is_empty() => {
+                f.write_str("the server refuses the token")
+            }
+            Self::TokenRefused(status) => write!(f, "the server refuses the token: {status}"),
             Self::ServerError("channel-bindings-dont-match") => f.write_str(
                 "the server sees another TLS connection than ours; somebody may stand between",
             ),
@@ -334,6 +351,9 @@ mod tests {
             ClientFault::NameUnusable,
             ClientFault::NonceUnusable,
             ClientFault::PasswordUnusable,
+            ClientFault::TokenUnusable,
+            ClientFault::TokenRefused("invalid_token".to_owned()),
+            ClientFault::TokenRefused(String::new()),
             ClientFault::Unavailable,
             ClientFault::Context("no ticket".to_owned()),
             ClientFault::BindingUnavailable,

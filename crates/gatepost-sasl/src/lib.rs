@@ -15,7 +15,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`mechanism`] | the mechanisms: EXTERNAL, SCRAM-SHA-512, -256 and -1 (each also bound to the channel, -PLUS), GSSAPI, PLAIN, LOGIN, DIGEST-MD5, CRAM-MD5, ANONYMOUS |
+//! | [`mechanism`] | the mechanisms: EXTERNAL, OAUTHBEARER, XOAUTH2, SCRAM-SHA-512, -256 and -1 (each also bound to the channel, -PLUS), GSSAPI, PLAIN, LOGIN, DIGEST-MD5, CRAM-MD5, ANONYMOUS |
 //! | [`verifier`] | what a server stores, and fakes for names it does not know |
 //! | [`prep`] | which spellings of names and passwords are the same |
 //! | [`delegated`] | mechanisms that a directory speaks itself |
@@ -114,6 +114,7 @@ pub mod prep;
 pub mod verifier;
 
 mod anonymous;
+mod bearer;
 mod channel_binding;
 mod client;
 mod cram_md5;
@@ -124,13 +125,16 @@ mod hmac_md5;
 mod identity;
 mod layer;
 mod login;
+mod oauthbearer;
 #[cfg(test)]
 mod pairing;
 mod plain;
+mod saslname;
 mod scram;
 mod secret;
 mod server;
 mod step;
+mod xoauth2;
 
 pub use channel_binding::ChannelBindings;
 pub use client::{

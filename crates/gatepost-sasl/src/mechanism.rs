@@ -18,15 +18,19 @@ pub use crate::digest_md5::DIGEST_MD5;
 pub use crate::external::EXTERNAL;
 pub use crate::gssapi::GSSAPI;
 pub use crate::login::LOGIN;
+pub use crate::oauthbearer::OAUTHBEARER;
 pub use crate::plain::PLAIN;
 pub use crate::scram::{
     SCRAM_SHA_1, SCRAM_SHA_1_PLUS, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, SCRAM_SHA_512,
     SCRAM_SHA_512_PLUS,
 };
+pub use crate::xoauth2::XOAUTH2;
 
 /// Every mechanism of this crate, in the order to prefer them over verified TLS.
 pub static ALL: &[&Mechanism] = &[
     &EXTERNAL,
+    &OAUTHBEARER,
+    &XOAUTH2,
     &SCRAM_SHA_512_PLUS,
     &SCRAM_SHA_256_PLUS,
     &SCRAM_SHA_1_PLUS,
@@ -60,7 +64,7 @@ pub struct Mechanism {
     pub strength: u8,
     /// What to make of data on the AUTH line.
     pub initial_response: InitialResponse,
-    /// The peer, and whoever reads the channel, sees the password.
+    /// The peer, and whoever reads the channel, sees the password, or the token, which is as good as one.
     pub exposes_password: bool,
     /// A response line `QUIT` means that the client gives up (Xerox devices do so in LOGIN).
     pub quit_aborts: bool,
@@ -83,6 +87,12 @@ impl Mechanism {
     /// The client proves that it knows a password, in whatever way.
     pub fn proves_password(&self) -> bool {
         matches!(self.needs, Needs::Password | Needs::Verifier(_))
+    }
+
+    /// It must not run in clear, not even where passwords may: a bearer token opens more than this server (RFC 7628 §4,
+    /// RFC 6750 §5.3).
+    pub fn requires_tls(&self) -> bool {
+        self.needs == Needs::Token
     }
 }
 
@@ -167,6 +177,8 @@ mod tests {
         assert_eq!(by_name("Scram-Sha-256-Plus"), Some(&SCRAM_SHA_256_PLUS));
         assert_eq!(by_name("SCRAM-SHA-512-PLUS"), Some(&SCRAM_SHA_512_PLUS));
         assert_eq!(by_name("SCRAM-SHA-256-PLUSS"), None);
+        assert_eq!(by_name("OAuthBearer"), Some(&OAUTHBEARER));
+        assert_eq!(by_name("xoauth2"), Some(&XOAUTH2));
         assert_eq!(by_name("FOOBAR"), None);
         assert_eq!(by_name(""), None);
     }

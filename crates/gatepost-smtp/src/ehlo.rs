@@ -53,13 +53,13 @@ impl Announcement<'_> {
 }
 
 /// What a client of the `AUTH=` age can know: mechanisms that show the password, or in which the
-/// server speaks first.
+/// server speaks first; not those that carry a token.
 fn is_old(mechanism: &Mechanism) -> bool {
     let server_first = matches!(
         mechanism.initial_response,
         InitialResponse::Refused | InitialResponse::Resumes
     );
-    mechanism.exposes_password || server_first
+    mechanism.exposes_password && !mechanism.requires_tls() || server_first
 }
 
 fn names<'a>(mechanisms: impl Iterator<Item = &'a &'static Mechanism>) -> String {

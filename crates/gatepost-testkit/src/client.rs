@@ -10,7 +10,7 @@ use std::time::Duration;
 use gatepost_sasl::{ClientAnswer, ClientQuestion, Secret};
 use gatepost_smtp::client::{
     Authentication, ClientCommand, ClientFailure, ClientInput, ClientOutput, ClientProfile,
-    ClientSession, Completed, Envelope, HelloName, MechanismChoice, QuestionId, StartTlsUse,
+    ClientSession, Completed, Envelope, HelloName, Means, MechanismChoice, QuestionId, StartTlsUse,
 };
 use gatepost_smtp::{ForwardPath, ReversePath, TlsFacts};
 
@@ -113,6 +113,7 @@ impl ClientBench {
             .map_or("", |account| &account.password);
         let user = User {
             content: settings.content.clone(),
+            token: settings.token.as_deref().map(Secret::new),
             ..User::with(password, jobs.collect::<Option<Vec<_>>>()?)
         };
         let facts = || {
@@ -207,6 +208,11 @@ fn command(job: Job, settings: &ClientSettings) -> Option<ClientCommand> {
             let nonces = [(); Authentication::ATTEMPTS].map(|()| settings.nonce.clone());
             Some(ClientCommand::Authenticate(Authentication {
                 authzid: account.authzid.clone(),
+                means: if settings.token.is_some() {
+                    Means::Token
+                } else {
+                    Means::Password
+                },
                 choice: settings
                     .mechanism
                     .map_or(MechanismChoice::Strongest, MechanismChoice::Only),

@@ -51,6 +51,8 @@ impl Program {
                 scram: settings.scram.clone(),
                 realms: settings.realms.clone(),
                 down: settings.directory_down,
+                tokens: settings.tokens.clone(),
+                token_error: settings.token_error.clone(),
                 ..FakeDirectory::default()
             },
             offer: settings.offer.clone(),
@@ -118,15 +120,18 @@ impl Program {
         }
     }
 
-    /// CAP-03: in clear nothing that shows the password, CRAM-MD5 only for old devices, and DIGEST-MD5 only where it is named. CAP-08: what
+    /// CAP-03, OAB-08: in clear nothing that shows the password, CRAM-MD5 only for old devices, and DIGEST-MD5 only where it is named. CAP-08: what
     /// shows it comes last, and what binds the channel is there only if that can be.
     fn offered(&self, tls: Option<&TlsFacts>) -> Vec<&'static Mechanism> {
         let bindable = tls.is_some_and(|tls| tls.channel_bindings != ChannelBindings::default());
         let fits = |mechanism: &&Mechanism| {
             let weak = mechanism.needs == Needs::Verifier(VerifierKind::CramMd5);
             let named = mechanism.needs == Needs::Verifier(VerifierKind::DigestMd5);
-            let safe = self.legacy || (tls.is_some() || !mechanism.exposes_password) && !weak;
-            mechanism.proves_password() && !named && safe && (bindable || !mechanism.binds_channel)
+            let known = mechanism.proves_password() && !named
+                || mechanism.needs == Needs::Token && !self.directory.tokens.is_empty();
+            let in_clear = mechanism.exposes_password && tls.is_none();
+            let safe = self.legacy && !mechanism.requires_tls() || !in_clear && !weak;
+            known && safe && (bindable || !mechanism.binds_channel)
         };
         if let Some(offer) = &self.offer {
             return offer.clone();

@@ -35,8 +35,10 @@ use crate::auth::guard::Rules;
 use crate::auth::hash::HashPool;
 use crate::auth::kerberos::{self, KerberosDirectory};
 use crate::auth::store_directory::StoreDirectory;
+use crate::auth::token::TokenDirectory;
 use crate::config::ConfigError;
-use crate::config::resolved::Config;
+use crate::config::endpoint::Endpoint;
+use crate::config::resolved::{self, Config};
 use crate::control::backup;
 use crate::control::command::Control;
 use crate::control::health::Health;
@@ -44,7 +46,7 @@ use crate::control::messages::Messages;
 use crate::control::queue::QueueDesk;
 use crate::control::snapshot::Attempts;
 use crate::control::socket::ControlSocket;
-use crate::control::token_issuer::TokenIssuer;
+use crate::control::token_issuer::{self, TokenIssuer};
 use crate::delivery;
 use crate::net::limits::ConnectionLimits;
 use crate::net::listener;
@@ -160,7 +162,7 @@ struct Pages {
 
 impl Program {
     /// Opens accounts and queue, reads the certificate, binds every address.
-    pub async fn build(config: Config, telemetry: Telemetry) -> Result<Self, ServeError> {
+    pub async fn build(mut config: Config, telemetry: Telemetry) -> Result<Self, ServeError> {
         telemetry.observer.emit(Started {
             version: env!("CARGO_PKG_VERSION"),
             hostname: config.hostname.clone(),
@@ -185,6 +187,9 @@ impl Program {
             .map(|listener| issuer(&config, listener))
             .transpose()?
             .flatten();
+        config
+            .token_issuers
+            .extend(issuer.as_ref().and_then(own_issuer));
         let services = services(&config, &store, &queue, &telemetry.observer)?;
         let data = config.data.clone();
         let (live, listeners) = Live::begin(config, sockets, services, telemetry.clone())?;
@@ -483,6 +488,9 @@ fn services(
             });
         }
     }
+    if !config.token_issuers.is_empty() {
+        directory = directory.with_tokens(tokens(&config.token_issuers, store, observer)?);
+    }
     Ok(Services {
         hostname: config.hostname.as_str().into(),
         authenticator: Authenticator::new(&config.hostname, Box::new(directory), Rules::default()),
@@ -491,6 +499,21 @@ fn services(
         routes: config.routes.clone().into(),
         submission: config.submission.clone().into(),
         observer: observer.clone(),
+    })
+}
+
+/// Judges tokens. Issuers are asked when the first token comes, not before: they may start after us.
+fn tokens(
+    issuers: &[resolved::TokenIssuer],
+    store: &Store,
+    observer: &Observer,
+) -> Result<TokenDirectory, ServeError> {
+    let accounts = AccountGrants::new(store.clone());
+    TokenDirectory::new(issuers, accounts, observer.clone()).map_err(|error| {
+        ServeError::new(
+            format!("token_issuer {error}"),
+            "check this [[token_issuer]] and the files it names",
+        )
     })
 }
 
@@ -521,6 +544,21 @@ fn issuer(config: &Config, pages: &TcpListener) -> Result<Option<TokenIssuer>, S
             format!("token issuer: {}: {error}", config.data.display()),
             "remove token-key.pem there to begin with a new key",
         )
+    })
+}
+
+/// The issuer of a development server as one whose tokens are taken: asked like any other, over loopback. Its clock is ours.
+fn own_issuer(issuer: &TokenIssuer) -> Option<resolved::TokenIssuer> {
+    Some(resolved::TokenIssuer {
+        issuer: issuer.url().to_owned(),
+        place: Endpoint::parse(issuer.url()).ok()?,
+        audience: vec![token_issuer::AUDIENCE.to_owned()],
+        scope: vec![token_issuer::SCOPE.to_owned()],
+        account_claim: "email".to_owned(),
+        clock_skew: Duration::ZERO,
+        keys: resolved::KeySource::Discovered,
+        introspection: None,
+        ca: None,
     })
 }
 

@@ -9,13 +9,13 @@ use subtle::ConstantTimeEq;
 use super::Variant;
 use super::derive::Derivation;
 use super::keys::{auth_message, client_proof, expected_server_signature};
-use super::message::{ClientFinal, ServerFinal, ServerFirst, check_nonce, escape, text};
+use super::message::{ClientFinal, ServerFinal, ServerFirst, check_nonce, text};
 use crate::channel_binding::ChannelBindings;
 use crate::client::{
     AwaitChallenge, AwaitClientAnswer, AwaitOutcomeOrEmpty, ClientAnswer, ClientFault,
     ClientParams, ClientQuestion, ClientStep, ClientSuccess,
 };
-use crate::prep;
+use crate::{prep, saslname};
 
 pub(super) fn begin(variant: &'static Variant, params: ClientParams) -> ClientStep {
     match first_message(variant, params) {
@@ -67,7 +67,7 @@ fn prepared_name(name: &str) -> Result<String, ClientFault> {
     prep::saslprep_query(name)
         .ok()
         .filter(|prepared| !prepared.is_empty())
-        .map(|prepared| escape(&prepared))
+        .map(|prepared| saslname::escape(&prepared))
         .ok_or(ClientFault::NameUnusable)
 }
 

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::client::ClientFault;
+use crate::saslname;
 use crate::scram::verifier::{MAX_SALT_OCTETS, parse_iterations};
 
 /// Which part of a message is not as it must be.
@@ -223,28 +224,9 @@ pub(super) fn check_nonce(nonce: &str) -> Result<&str, Malformed> {
     }
 }
 
-/// Writes a `saslname`.
-pub(super) fn escape(name: &str) -> String {
-    name.replace('=', "=3D").replace(',', "=2C")
-}
-
-/// Reads a `saslname`: `=` stands only before `2C` and `3D`.
+/// Reads a `saslname`.
 fn unescape(name: &str) -> Result<String, Malformed> {
-    let mut pieces = name.split('=');
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let (c, rest) = match (piece.strip_prefix("2C"), piece.strip_prefix("3D")) {
-            (Some(rest), _) => (',', rest),
-            (_, Some(rest)) => ('=', rest),
-            _ => return Err(Malformed("user name")),
-        };
-        plain.push(c);
-        plain.push_str(rest);
-    }
-    if plain.is_empty() {
-        return Err(Malformed("user name"));
-    }
-    Ok(plain)
+    saslname::unescape(name).ok_or(Malformed("user name"))
 }
 
 /// The value in `name=value`, if the field is that.

@@ -6,7 +6,8 @@
 use std::time::Instant;
 
 use gatepost_sasl::{
-    ChannelBindings, ClientAnswer, ClientParams, InitialResponse, LayerPolicy, Mechanism,
+    ChannelBindings, ClientAnswer, ClientFault, ClientParams, InitialResponse, LayerPolicy,
+    Mechanism,
 };
 
 use super::auth::{Exchange, Facts, FirstMessage, LINE_LIMIT, Progress};
@@ -140,6 +141,7 @@ impl Attempts {
             channel_bindings,
             plus_offered: choice::binding_offered(&link.capabilities),
             authzid: self.request.authzid.clone(),
+            port: self.request.port,
             initial_response: first_message != FirstMessage::Withheld,
             min_iterations: self.request.min_iterations,
             max_iterations: self.request.max_iterations,
@@ -188,7 +190,11 @@ impl Attempts {
                     )
                 }
             },
-            Progress::Refused(reply, facts) => self.refused(mechanism, reply, facts, link),
+            Progress::Refused(reply, facts, told) => {
+                self.spend_binding(facts, link);
+                let next = retry::after_refusal(mechanism, &reply, facts, self.situation(link));
+                self.refused(mechanism, reply, told, next, link)
+            }
             Progress::Cancelled(fault, facts) => self.cancelled(mechanism, fault, facts, link),
             Progress::Unproven(fault) => {
                 let fault = ExchangeFault::Mechanism(fault);
@@ -211,11 +217,10 @@ impl Attempts {
         self,
         mechanism: &'static Mechanism,
         reply: Reply,
-        facts: Facts,
+        told: Option<ClientFault>,
+        next: Move,
         link: &mut Link,
     ) -> State {
-        self.spend_binding(facts, link);
-        let next = retry::after_refusal(mechanism, &reply, facts, self.situation(link));
         let rank = if reply.code.is_transient() {
             Rank::NotNow
         } else {
@@ -225,7 +230,11 @@ impl Attempts {
             mechanism,
             next,
             rank,
-            CredentialFault::Refused { mechanism, reply },
+            CredentialFault::Refused {
+                mechanism,
+                reply,
+                told,
+            },
             link,
         )
     }
@@ -242,7 +251,7 @@ impl Attempts {
         self.binding_refused |= next == Move::OtherUnbound;
         let unproven = matches!(
             fault,
-            ExchangeFault::Mechanism(gatepost_sasl::ClientFault::ServerNotProven)
+            ExchangeFault::Mechanism(ClientFault::ServerNotProven)
         );
         let fault = CredentialFault::Exchange { mechanism, fault };
         if unproven {

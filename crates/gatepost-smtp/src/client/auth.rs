@@ -96,8 +96,8 @@ pub(super) enum Progress {
     Going(Exchange),
     /// The server said yes and the mechanism agrees.
     Won(ClientSuccess),
-    /// The server said no.
-    Refused(Reply, Facts),
+    /// The server said no, and inside of the exchange, where the mechanism knows that, why.
+    Refused(Reply, Facts, Option<ClientFault>),
     /// The client gave up, and the server knows or never heard of it.
     Cancelled(ExchangeFault, Facts),
     /// The server said yes without having proven what it must prove (AUTH-21): not to be talked to any further.
@@ -136,7 +136,10 @@ impl Exchange {
         match reply.code {
             code if code.is_transient() || code.is_permanent() => match self.phase {
                 Phase::Cancelling(fault) => Progress::Cancelled(fault, self.core.facts),
-                _ => Progress::Refused(reply, self.core.facts),
+                Phase::Waiting(next) | Phase::Unprompted(next) => {
+                    Progress::Refused(reply, self.core.facts, next.refused())
+                }
+                _ => Progress::Refused(reply, self.core.facts, None),
             },
             ReplyCode::CHALLENGE => self.challenge(reply, link),
             ReplyCode::AUTH_SUCCEEDED => match self.phase {

@@ -1,6 +1,6 @@
 //! What a caller says about an authentication: who, by what, and in which form.
 
-use gatepost_sasl::{ClientParams, LayerPolicy, Mechanism};
+use gatepost_sasl::{ClientParams, LayerPolicy, Mechanism, Needs};
 
 /// How to prove who we are. The secret itself is asked for when a mechanism needs it.
 #[derive(Debug, Clone)]
@@ -9,8 +9,12 @@ pub struct Authentication {
     pub authcid: String,
     /// Whom to act as; `None` = as ourselves.
     pub authzid: Option<String>,
+    /// What there is to prove it with.
+    pub means: Means,
     /// The server's host name as the user knows it.
     pub host: String,
+    /// The server's port, if it is to be told: OAUTHBEARER does.
+    pub port: Option<u16>,
     /// Which mechanism.
     pub choice: MechanismChoice,
     /// Use the mechanism of [`MechanismChoice::Only`] even if the server does not offer it: some hide AUTH from some networks (LS-32).
@@ -43,7 +47,9 @@ impl Authentication {
         Self {
             authcid,
             authzid: None,
+            means: Means::default(),
             host,
+            port: None,
             choice: MechanismChoice::Strongest,
             assume_offered: false,
             initial_response: InitialResponsePolicy::default(),
@@ -51,6 +57,26 @@ impl Authentication {
             min_iterations: bounds.min_iterations,
             max_iterations: bounds.max_iterations,
             layers: LayerPolicy::ANY,
+        }
+    }
+}
+
+/// What there is to prove an identity with; says which mechanisms can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Means {
+    /// A password.
+    #[default]
+    Password,
+    /// A bearer token.
+    Token,
+}
+
+impl Means {
+    /// Whether the mechanism can do with it.
+    pub(super) fn fit(self, mechanism: &Mechanism) -> bool {
+        match self {
+            Self::Password => mechanism.proves_password(),
+            Self::Token => mechanism.needs == Needs::Token,
         }
     }
 }

@@ -35,7 +35,8 @@ impl Channel {
     }
 
     fn may_carry(self, mechanism: &Mechanism) -> bool {
-        !mechanism.exposes_password || self.tls || self.clear_password
+        let in_clear = !mechanism.requires_tls() && self.clear_password;
+        !mechanism.exposes_password || self.tls || in_clear
     }
 }
 
@@ -73,7 +74,7 @@ fn candidates(
 ) -> Vec<&'static Mechanism> {
     let fitting = |floor: u8| -> Vec<_> {
         let all = ALL.iter().copied().filter(|mechanism| {
-            mechanism.proves_password()
+            request.means.fit(mechanism)
                 && mechanism.strength >= floor
                 && (channel.bindable || !mechanism.binds_channel)
         });

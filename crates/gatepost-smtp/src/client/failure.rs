@@ -155,6 +155,8 @@ pub enum CredentialFault {
         mechanism: &'static Mechanism,
         /// In these words.
         reply: Reply,
+        /// What it said of the reason inside of the exchange, before: the status of an error document, for one.
+        told: Option<ClientFault>,
     },
     /// The mechanism gave up.
     Exchange {
@@ -322,7 +324,7 @@ impl fmt::Display for CredentialFault {
                     names.escape_default()
                 )?;
                 if *for_lack_of_tls {
-                    f.write_str(" (a password is not sent without TLS)")
+                    f.write_str(" (a secret is not sent without TLS)")
                 } else {
                     Ok(())
                 }
@@ -335,11 +337,18 @@ impl fmt::Display for CredentialFault {
                     names.escape_default()
                 )
             }
-            Self::Refused { mechanism, reply } => write!(
-                f,
-                "the server refuses AUTH {mechanism}: {}",
-                Printable(reply)
-            ),
+            Self::Refused {
+                mechanism,
+                reply,
+                told,
+            } => {
+                let reply = Printable(reply);
+                write!(f, "the server refuses AUTH {mechanism}: {reply}")?;
+                match told {
+                    Some(fault) => write!(f, " ({fault})"),
+                    None => Ok(()),
+                }
+            }
             Self::Exchange { mechanism, fault } => {
                 write!(f, "AUTH {mechanism} was given up: {fault}")
             }

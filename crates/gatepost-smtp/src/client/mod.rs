@@ -42,7 +42,7 @@ mod timeouts;
 mod transaction;
 mod wire;
 
-pub use authentication::{Authentication, InitialResponsePolicy, MechanismChoice};
+pub use authentication::{Authentication, InitialResponsePolicy, Means, MechanismChoice};
 pub use capabilities::{Capabilities, Extension, Limits};
 pub use content::{ContentEncoder, ContentMeter};
 pub use envelope::{Envelope, Recipient, SendReport};

@@ -1,6 +1,6 @@
 //! Both sessions talking to each other, by every mechanism, over a wire that cuts as it likes.
 
-use gatepost_sasl::{Mechanism, Needs, mechanism};
+use gatepost_sasl::{Mechanism, Needs, Secret, mechanism};
 use gatepost_smtp::client::{
     ClientCommand, ClientProfile, HelloName, MechanismChoice, StartTlsUse,
 };
@@ -19,6 +19,7 @@ fn whole_session(mechanism: Option<&'static Mechanism>, content: &[u8], cuts: &C
     let mut program = Program::with(NAME, PASSWORD);
     program.directory.certificate_of = Some(NAME.to_owned());
     program.directory.guests_are = Some(NAME.to_owned());
+    program.directory.tokens = vec![(PASSWORD.to_owned(), NAME.to_owned())];
     let profile = Profile::submission("mail.example.com");
     let mut server = ServerBench::new(profile, program, None).unwrap();
     server.program.offer = Some(mechanism::ALL.to_vec());
@@ -33,6 +34,7 @@ fn whole_session(mechanism: Option<&'static Mechanism>, content: &[u8], cuts: &C
     ];
     let user = User {
         content: content.to_vec(),
+        token: Some(Secret::new(PASSWORD)),
         ..User::with(PASSWORD, jobs)
     };
     let profile = ClientProfile {

@@ -20,6 +20,8 @@ pub struct ClientSettings {
     pub trusted_wire: bool,
     /// Whose credentials, if it authenticates.
     pub account: Option<Credentials>,
+    /// The bearer token it has instead of a password.
+    pub token: Option<String>,
     /// The only mechanism to use.
     pub mechanism: Option<&'static Mechanism>,
     /// Use it though it is not offered.
@@ -86,6 +88,7 @@ impl Default for ClientSettings {
             tls: TlsUse::FromStart,
             trusted_wire: false,
             account: None,
+            token: None,
             mechanism: None,
             assume_offered: false,
             initial_response: InitialResponsePolicy::default(),
@@ -116,6 +119,14 @@ impl ClientSettings {
                     password: (*password).to_owned(),
                     authzid: authzid.first().map(|&name| name.to_owned()),
                 });
+            }
+            ["token", name, token] => {
+                self.account = Some(Credentials {
+                    name: (*name).to_owned(),
+                    password: String::new(),
+                    authzid: None,
+                });
+                self.token = Some((*token).to_owned());
             }
             ["mechanism", name] => self.mechanism = Some(mechanism(name)?),
             ["assume-offered"] => self.assume_offered = true,

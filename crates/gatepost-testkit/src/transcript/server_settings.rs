@@ -1,5 +1,7 @@
 //! The surroundings of a server under test.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gatepost_sasl::{LayerPolicy, Mechanism};
 use gatepost_smtp::{Quirk, Refusal};
 
@@ -38,6 +40,10 @@ pub struct ServerSettings {
     pub realms: Vec<String>,
     /// Security layers that are offered.
     pub layers: LayerPolicy,
+    /// Bearer tokens and whose they are.
+    pub tokens: Vec<(String, String)>,
+    /// The error document for every other token.
+    pub token_error: Option<Vec<u8>>,
     /// The directory does not answer.
     pub directory_down: bool,
     /// What the program refuses, and why.
@@ -123,6 +129,8 @@ impl Default for ServerSettings {
             scram: None,
             realms: Vec::new(),
             layers: LayerPolicy::NEVER,
+            tokens: Vec::new(),
+            token_error: None,
             directory_down: false,
             refusals: Vec::new(),
             segments_as_shown: false,
@@ -146,6 +154,7 @@ impl ServerSettings {
             ),
             (self.open, "mail needs no identity"),
             (self.reject_bare_line_ends, "bare line ends are refused"),
+            (!self.tokens.is_empty(), "tokens are known by heart"),
             (self.directory_down, "the directory is down"),
             (!self.refusals.is_empty(), "the program refuses something"),
             (
@@ -193,6 +202,13 @@ impl ServerSettings {
             }
             ["realm", realm] => self.realms.push((*realm).to_owned()),
             ["layers", "offered"] => self.layers = LayerPolicy::ANY,
+            ["token", token, name] => {
+                self.tokens.push(((*token).to_owned(), (*name).to_owned()));
+            }
+            ["token-error", document] => {
+                let document = STANDARD.decode(document);
+                self.token_error = Some(document.map_err(|_| "it is not base64".to_owned())?);
+            }
             ["directory", "down"] => self.directory_down = true,
             ["refuse", request, label] => {
                 self.refusals

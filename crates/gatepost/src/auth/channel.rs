@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatepost_sasl::{ChannelBindings, LayerPolicy, Mechanism, Needs, VerifierKind};
 
 use super::certificate::ClientCertificate;
+use crate::config::resolved::HostPort;
 
 /// A connection's protection and the rules of the listener it came in by.
 #[derive(Debug, Clone, Default)]
@@ -24,12 +25,24 @@ pub struct Channel {
     pub mechanisms: Option<Arc<[&'static Mechanism]>>,
     /// The account that guests of the listener act for.
     pub anonymous_account: Option<Arc<str>>,
+    /// The names and ports by which clients reach the listener; empty when that is not known.
+    pub reached_as: Arc<[HostPort]>,
 }
 
 impl Channel {
+    /// Whether this connection is what the client believes to have reached (RFC 7628 §3.2). What it does not say, or we do not know,
+    /// is no contradiction.
+    pub fn is_reached_as(&self, host: Option<&str>, port: Option<u16>) -> bool {
+        self.reached_as.is_empty()
+            || self.reached_as.iter().any(|known| {
+                host.is_none_or(|host| host.eq_ignore_ascii_case(&known.host))
+                    && port.is_none_or(|port| port == known.port)
+            })
+    }
+
     /// Whether a mechanism may be used at all here, whoever the user is: nothing that shows the password
-    /// in clear and no CRAM-MD5 or DIGEST-MD5 outside the legacy lane, nothing that binds to a TLS that is not there, nothing that
-    /// the listener does not have.
+    /// in clear and no CRAM-MD5 or DIGEST-MD5 outside the legacy lane, no bearer token in clear even there (OAB-08), nothing
+    /// that binds to a TLS that is not there, nothing that the listener does not have.
     pub fn permits(&self, mechanism: &Mechanism) -> bool {
         let in_clear = mechanism.exposes_password && !self.tls;
         let weak = matches!(
@@ -37,7 +50,9 @@ impl Channel {
             Needs::Verifier(VerifierKind::CramMd5 | VerifierKind::DigestMd5)
         );
         let bound = mechanism.binds_channel && self.bindings == ChannelBindings::default();
-        (self.legacy || !(in_clear || weak)) && !bound && self.has(mechanism)
+        let token = mechanism.requires_tls() && !self.tls;
+        let fits = self.legacy || !(in_clear || weak);
+        fits && !bound && !token && self.has(mechanism)
     }
 
     fn has(&self, mechanism: &Mechanism) -> bool {

@@ -117,7 +117,7 @@ impl Exchange {
                 authzid: authzid.clone(),
             };
         }
-        if let Some(end) = judgement(&answer) {
+        if let Some(end) = judgement(&question, &answer) {
             self.settle(end, self.authenticator.fingerprint(&question));
         }
         answer
@@ -187,7 +187,7 @@ fn answered_unasked(question: &Question) -> Option<Refusal> {
 }
 
 /// The end that an answer decides by itself; a verifier leaves it to the mechanism.
-fn judgement(answer: &Answer) -> Option<End> {
+fn judgement(question: &Question, answer: &Answer) -> Option<End> {
     match answer {
         Answer::Verdict(verdict)
         | Answer::Checked { verdict, .. }
@@ -198,7 +198,11 @@ fn judgement(answer: &Answer) -> Option<End> {
             // judged.
             Verdict::Refused(_) => End::Aborted,
         }),
-        Answer::TokenRefused { .. } => Some(End::Lost),
+        // Who has no token and asks where to get one has guessed nothing (RFC 7628 §4.3).
+        Answer::TokenRefused { .. } => Some(match question {
+            Question::Token { token, .. } if token.expose().is_empty() => End::Aborted,
+            _ => End::Lost,
+        }),
         Answer::Verifier { .. }
         | Answer::SecretKept
         | Answer::PassThrough(_)

@@ -18,6 +18,7 @@ pub mod hash;
 pub mod kerberos;
 mod recent;
 pub mod store_directory;
+pub mod token;
 pub mod verified;
 
 use std::hash::{BuildHasher as _, RandomState};

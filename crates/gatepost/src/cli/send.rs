@@ -2,7 +2,8 @@
 //!
 //! With `-t` the recipients are those that the message names. Programs that call `sendmail` find it in [`super::sendmail`].
 //!
-//! A password comes as the first line of standard input, never as an argument, where every local user could read it. Without a
+//! A password comes as the first line of standard input and a token from a file, never as an argument, where every local user could
+//! read it. Without a
 //! FILE the message is what follows on standard input; when nothing follows, a short test message is sent. `-v` shows the
 //! dialogue with secrets hidden.
 
@@ -12,11 +13,12 @@ mod protection;
 mod submission;
 mod target;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gatepost_client::{
-    ContentMeter, Credentials, Envelope, EnvelopeId, MechanismChoice, Notify, Recipient, Reply, Ret,
+    ContentMeter, Credential, Credentials, Envelope, EnvelopeId, MechanismChoice, Notify,
+    Recipient, Reply, Ret,
 };
 use gatepost_sasl::{Mechanism, mechanism};
 use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
@@ -45,8 +47,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Read the password from the first line of standard input
-    #[arg(long)]
+    #[arg(long, conflicts_with = "token_file")]
     password_stdin: bool,
+    /// Authenticate with the OAuth access token in this file, by OAUTHBEARER or XOAUTH2
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// How the connection is protected; default: implicit on port 465, starttls elsewhere
     #[arg(long, value_enum)]
     tls: Option<Protection>,
@@ -122,7 +127,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         input.message = message;
     }
     let envelope = arguments.envelope(reverse_path, recipients, &input.message);
-    let credentials = credentials(&target, input.password)?;
+    let credentials = match &arguments.token_file {
+        Some(file) => Some(with_token(target.user.as_deref(), file)?),
+        None => credentials(&target, input.password)?,
+    };
     let submission = Submission {
         host: target.host.clone(),
         port: target.port,
@@ -177,13 +185,24 @@ fn credentials(
         (Some(user), Some(password)) => Ok(Some(Credentials {
             authcid: user.clone(),
             authzid: None,
-            password,
+            credential: Credential::Password(password),
         })),
         (Some(_), None) => Err(CommandError::Usage(
-            "--user needs a password: add --password-stdin and write it there".to_owned(),
+            "--user needs a password: add --password-stdin and write it there, or --token-file"
+                .to_owned(),
         )),
         (None, _) => Ok(None),
     }
+}
+
+fn with_token(user: Option<&str>, file: &Path) -> Result<Credentials, CommandError> {
+    let user = user.ok_or_else(|| {
+        CommandError::Usage("--token-file needs --user: whose token it is".to_owned())
+    })?;
+    let octets = std::fs::read(file)
+        .map(zeroize::Zeroizing::new)
+        .map_err(|error| CommandError::Failed(format!("{}: {error}", file.display())))?;
+    Ok(Credentials::with_token(user, octets.trim_ascii()))
 }
 
 fn report(sent: &Sent, envelope: &Envelope, json: bool) -> Result<(), CommandError> {

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::resolved::{
-    Config, Listener, ListenerProfile, QUEUE_SEGMENT_OCTETS, Route, RouteAction, RouteMatch,
-    RouteTls, Smarthost, TlsMode,
+    Config, KeySource, Listener, ListenerProfile, QUEUE_SEGMENT_OCTETS, Route, RouteAction,
+    RouteMatch, RouteTls, Smarthost, TlsMode,
 };
 
 /// One remark: what, and what to do about it.
@@ -35,6 +35,7 @@ pub fn advice(config: &Config) -> Vec<Advice> {
     for listener in &config.listeners {
         notes.listener(listener);
     }
+    notes.tokens(config);
     notes.routes(config);
     notes.times(config);
     notes.files(config);
@@ -97,6 +98,33 @@ impl Notes {
                 "set tls = \"starttls\", or use port 465",
             ),
             _ => {}
+        }
+    }
+
+    fn tokens(&mut self, config: &Config) {
+        for issuer in &config.token_issuers {
+            if issuer.scope.is_empty() {
+                self.add(
+                    format!(
+                        "token_issuer {}: a token of any scope sends mail",
+                        issuer.issuer
+                    ),
+                    "name the scope that is for mail, for example scope = \"smtp\"",
+                );
+            }
+            if !issuer.place.tls {
+                self.add(
+                    format!("token_issuer {}: asked without TLS", issuer.issuer),
+                    "right for a test on this machine; otherwise use https",
+                );
+            }
+        }
+        let tls = |listener: &Listener| listener.tls != TlsMode::None;
+        if !config.token_issuers.is_empty() && !config.listeners.iter().any(tls) {
+            self.add(
+                "token_issuer: no listener has TLS, and tokens are never taken in clear text",
+                "add a listener with tls = \"starttls\" or \"implicit\"",
+            );
         }
     }
 
@@ -195,6 +223,19 @@ impl Notes {
         if let Some(kerberos) = &config.kerberos {
             self.private("kerberos.keytab", &kerberos.keytab);
         }
+        for issuer in &config.token_issuers {
+            if let Some(ca) = &issuer.ca {
+                self.readable("token_issuer.ca", ca);
+            }
+            if let KeySource::File(keys) = &issuer.keys {
+                self.readable("token_issuer.keys", keys);
+            }
+            if let Some(introspection) = &issuer.introspection {
+                let option = "token_issuer.introspection.client_secret_file";
+                self.readable(option, &introspection.client_secret_file);
+                self.private(option, &introspection.client_secret_file);
+            }
+        }
         for Route { action, .. } in &config.routes {
             let RouteAction::Smarthost(smarthost) = action else {
                 continue;
@@ -203,8 +244,8 @@ impl Notes {
                 self.readable("route.ca", ca);
             }
             if let Some(auth) = &smarthost.auth {
-                self.readable("route.auth.password_file", &auth.password_file);
-                self.private("route.auth.password_file", &auth.password_file);
+                self.readable(auth.secret.option(), auth.secret.path());
+                self.private(auth.secret.option(), auth.secret.path());
             }
         }
     }

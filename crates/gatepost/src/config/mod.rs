@@ -4,6 +4,7 @@
 //! Each option is defined once, in [`option`]. An error names every fault of the file with its line and what to do about it.
 
 pub mod check;
+pub mod endpoint;
 mod fault;
 pub mod network;
 pub mod option;

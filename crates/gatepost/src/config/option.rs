@@ -149,6 +149,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("", "tls", Kind::Table, Nothing, "", "Certificate and key. Required as soon as one listener uses TLS."),
     option("", "accounts", Kind::Table, Nothing, "", "What is kept for accounts."),
     option("", "kerberos", Kind::Table, Nothing, "", "Kerberos V5. With it the mechanism GSSAPI is offered, and a ticket proves an account. Needs the package libgssapi-krb5-2. A change takes a restart; a new key in the keytab does not."),
+    option("", "token_issuer", Kind::Tables, Nothing, "", "Whose OAuth access tokens open accounts here, by OAUTHBEARER and XOAUTH2 over TLS."),
     option("", "route", Kind::Tables, Nothing, "", "Where mail goes. The first route whose conditions all hold wins; mail that no route takes is held."),
     option("", "submission", Kind::Table, Nothing, "", "What is completed in messages that old programs and devices send unfinished."),
     option("", "limits", Kind::Table, Nothing, "", "Bounds of what peers may use."),
@@ -170,6 +171,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("listener", "anonymous_account", Kind::Text, Nothing, "\"dropbox@example.com\"", "The account that guests act for, where mechanisms names \"anonymous\". What they submit goes from and to the addresses of this account, and nowhere else."),
     option("listener", "sasl_layers", Kind::Word(&["auto", "never", "always"]), Value("\"auto\""), "\"never\"", "Where clients may agree on a SASL security layer, which signs or encrypts all that follows authentication: \"auto\" in clear text only, \"always\" inside TLS as well, \"never\" nowhere."),
     option("listener", "sasl_weak_ciphers", Kind::Truth, Value("false"), "true", "Offer such layers with DES and with RC4 of 40 and 56 bits as well, which a home computer searches through. Without it, 3DES and RC4 of 128 bits."),
+    option("listener", "reached_as", Kind::HostPorts, Nothing, "[\"mail.example.com:587\", \"smtp.example.com:587\"]", "The names and ports by which clients reach this listener, aliases and forwarded ports included. A client that says in OAUTHBEARER that it talks to another one is refused. Not looked at when absent."),
 
     option("client_certificate", "account", Kind::Text, Refused, "\"scans@example.com\"", "The account whose certificate it is."),
     option("client_certificate", "key_sha256", Kind::Text, Nothing, "\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"", "SHA-256 of the certificate's public key (SubjectPublicKeyInfo), in hexadecimal. It needs no authority: the certificate may have signed itself. The log shows it for a certificate without an owner."),
@@ -192,6 +194,20 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("kerberos.realm", "name", Kind::Text, Refused, "\"EXAMPLE.COM\"", "The realm, letter by letter. Only principals of one component count: alice@EXAMPLE.COM, not alice/admin@EXAMPLE.COM."),
     option("kerberos.realm", "domain", Kind::Text, Nothing, "\"example.com\"", "The domain of its users' accounts: alice@EXAMPLE.COM is alice@example.com. When absent, she is alice."),
 
+    option("token_issuer", "issuer", Kind::Text, Refused, "\"https://login.example.com/tenant\"", "The issuer's identifier, exactly as in its tokens (iss). It is an https URL, and its metadata are found there; http for a loopback address only."),
+    option("token_issuer", "audience", Kind::Texts, Refused, "\"mail\"", "A token must be for one of these (aud)."),
+    option("token_issuer", "scope", Kind::Texts, Value("[]"), "\"smtp\"", "A token must have all of these scopes."),
+    option("token_issuer", "account_claim", Kind::Text, Value("\"email\""), "\"preferred_username\"", "The claim that names the account. It must be one that users of the issuer cannot choose for themselves; an email that the issuer calls unverified is not taken."),
+    option("token_issuer", "clock_skew", Kind::Time, Value("\"60s\""), "\"10s\"", "How far the issuer's clock may be from ours, at most 60s."),
+    option("token_issuer", "keys", Kind::Path, Nothing, "\"issuer-keys.json\"", "File with the issuer's public keys (JWK set), where they cannot be fetched. It is read again when a token names another key."),
+    option("token_issuer", "keys_url", Kind::Text, Nothing, "\"https://keys.example.com/jwks\"", "Where the issuer's public keys are, if its metadata do not say so or they are on another host than the issuer."),
+    option("token_issuer", "introspection", Kind::Table, Nothing, "{ client_id = \"gatepost\", client_secret_file = \"issuer.secret\" }", "Ask the issuer about tokens that are no JWT (RFC 7662). A token it says nothing of the audience of must then have a scope."),
+    option("token_issuer", "ca", Kind::Path, Nothing, "\"office-ca.pem\"", "PEM file of the private CA that signed the issuer's certificate. The system's roots when absent."),
+
+    option("token_issuer.introspection", "endpoint", Kind::Text, Nothing, "\"https://login.example.com/introspect\"", "Where to ask. As the issuer's metadata say when absent."),
+    option("token_issuer.introspection", "client_id", Kind::Text, Refused, "\"gatepost\"", "The name by which the issuer knows us."),
+    option("token_issuer.introspection", "client_secret_file", Kind::Path, Refused, "\"issuer.secret\"", "File that holds our secret at the issuer and nothing else, readable by Gatepost alone."),
+
     option("tls.more", "certificate", Kind::Path, Refused, "\"/etc/gatepost/example.org.pem\"", "PEM file: the certificate first, then its intermediates."),
     option("tls.more", "key", Kind::Path, Refused, "\"/etc/gatepost/example.org.key\"", "PEM file of its private key."),
 
@@ -207,9 +223,10 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("route", "auth", Kind::Table, Nothing, "{ user = \"scans\", password_file = \"smarthost.secret\" }", "How to authenticate to the smarthost. Not at all when absent."),
     option("route", "send_auth_param", Kind::Word(&["auto", "never"]), Value("\"auto\""), "\"never\"", "AUTH= on MAIL towards the smarthost (RFC 4954). \"auto\" sends AUTH=<> after authentication, and leaves it out where the smarthost refuses it; \"never\" is for one that hangs up on it."),
 
-    option("route.auth", "mechanism", Kind::Word(&["scram-sha-512-plus", "scram-sha-256-plus", "scram-sha-1-plus", "scram-sha-512", "scram-sha-256", "scram-sha-1", "digest-md5", "cram-md5", "plain", "login"]), Nothing, "\"scram-sha-256\"", "The only SASL mechanism to use. When absent, the strongest offered, and once the server let us in by one that hides the password (SCRAM), or binds to the connection (-PLUS), none that protects less: the file mechanism-pins in the data directory remembers."),
+    option("route.auth", "mechanism", Kind::Word(&["oauthbearer", "xoauth2", "scram-sha-512-plus", "scram-sha-256-plus", "scram-sha-1-plus", "scram-sha-512", "scram-sha-256", "scram-sha-1", "digest-md5", "cram-md5", "plain", "login"]), Nothing, "\"scram-sha-256\"", "The only SASL mechanism to use. When absent, the strongest offered that fits the credential, and once the server let us in by one that hides the password (SCRAM), or binds to the connection (-PLUS), none that protects less: the file mechanism-pins in the data directory remembers."),
     option("route.auth", "user", Kind::Text, Refused, "\"scans@example.com\"", "User name at the smarthost."),
-    option("route.auth", "password_file", Kind::Path, Refused, "\"smarthost.secret\"", "File that holds the password and nothing else, readable by Gatepost alone."),
+    option("route.auth", "password_file", Kind::Path, Nothing, "\"smarthost.secret\"", "File that holds the password and nothing else, readable by Gatepost alone."),
+    option("route.auth", "token_file", Kind::Path, Nothing, "\"smarthost.token\"", "File that holds an OAuth access token and nothing else, for OAUTHBEARER and XOAUTH2. It is read again for every attempt, so that another program can keep it fresh. It goes to the smarthost over TLS only."),
 
     option("submission", "complete_domain", Kind::Text, Nothing, "\"example.com\"", "Domain for addresses without one, in the envelope and in the header: \"scanner\" becomes scanner@example.com, and fax@office, of a single label, fax@office.example.com. When absent such addresses stay as they are, and are refused in the envelope."),
     option("submission", "missing_from", Kind::Word(&["refuse", "add"]), Nothing, "\"add\"", "What happens to a message without a From field. \"add\" gives it one from the envelope sender, or from the account. When absent, legacy listeners add it and all others refuse."),

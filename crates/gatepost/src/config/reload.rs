@@ -28,5 +28,9 @@ pub fn keep_what_is_fixed(running: &Config, changed: &mut Config) -> Vec<&'stati
         waiting.push("kerberos");
         changed.kerberos.clone_from(&running.kerberos);
     }
+    if changed.token_issuers != running.token_issuers {
+        waiting.push("token_issuer");
+        changed.token_issuers.clone_from(&running.token_issuers);
+    }
     waiting
 }

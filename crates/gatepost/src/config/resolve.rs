@@ -5,6 +5,7 @@
 
 mod kerberos;
 mod listener_auth;
+mod token_issuer;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,8 +21,8 @@ use super::pattern::Pattern;
 use super::raw::{Placed, Table};
 use super::resolved::{
     Accounts, Config, LayerPlace, Layers, Limits, Listener, ListenerProfile, MissingFrom, Proxies,
-    RetrySchedule, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost, SubmissionRules,
-    TlsFiles, TlsMode,
+    RetrySchedule, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, SecretFile, Smarthost,
+    SubmissionRules, TlsFiles, TlsMode,
 };
 use super::value::parse_host_port;
 
@@ -96,6 +97,7 @@ impl Resolver<'_> {
         }
         Some(Config {
             kerberos: self.kerberos(&top),
+            token_issuers: self.token_issuers(&top),
             accounts,
             client_certificates: self.certificate_rules(&top, &listeners).into(),
             submission: self.submission(&top),
@@ -252,6 +254,11 @@ impl Resolver<'_> {
             profile,
             networks: networks.into_iter().map(|network| network.value).collect(),
             proxy,
+            reached_as: table
+                .list("reached_as", self.faults, parse_host_port)
+                .into_iter()
+                .map(|it| it.value)
+                .collect(),
             tolerate: self.tolerate(table, profile),
             plus_on_tls12: table
                 .truth("plus_on_tls12", self.faults)
@@ -434,7 +441,7 @@ impl Resolver<'_> {
         }
         let auth = table
             .table("auth", "route.auth", self.faults)
-            .map(|table| self.route_auth(&table));
+            .map(|table| self.route_auth(&table, tls));
         Some(Smarthost {
             hosts: hosts.into_iter().map(|host| host.value).collect(),
             tls,
@@ -446,15 +453,52 @@ impl Resolver<'_> {
         })
     }
 
-    fn route_auth(&mut self, table: &Table<'_>) -> Option<RouteAuth> {
+    fn route_auth(&mut self, table: &Table<'_>, tls: RouteTls) -> Option<RouteAuth> {
         let user = table.text("user", self.faults);
-        let password_file = table.path("password_file", self.base, self.faults);
-        let mechanism = table.text("mechanism", self.faults);
+        let mechanism = table
+            .text("mechanism", self.faults)
+            .and_then(|name| gatepost_sasl::mechanism::by_name(&name.value));
+        let secret = self.secret_file(table)?;
+        if let Some(mechanism) = mechanism.filter(|mechanism| !secret.fits(mechanism)) {
+            self.fault(
+                &table.span,
+                format!(
+                    "route.auth.mechanism: {mechanism} does not use {}",
+                    secret.option()
+                ),
+                "OAUTHBEARER and XOAUTH2 take a token_file, all others a password_file",
+            );
+        }
+        if let (SecretFile::Token(_), RouteTls::None) = (&secret, tls) {
+            self.fault(
+                &table.span,
+                "route.auth.token_file: a token is never sent in clear text",
+                "set tls = \"starttls\" or \"implicit\" for this route",
+            );
+        }
         Some(RouteAuth {
-            mechanism: mechanism.and_then(|name| gatepost_sasl::mechanism::by_name(&name.value)),
+            mechanism,
             user: user?.value,
-            password_file: password_file?.value,
+            secret,
         })
+    }
+
+    fn secret_file(&mut self, table: &Table<'_>) -> Option<SecretFile> {
+        let password = table.path("password_file", self.base, self.faults);
+        let token = table.path("token_file", self.base, self.faults);
+        match (password, token) {
+            (Some(password), None) => Some(SecretFile::Password(password.value)),
+            (None, Some(token)) => Some(SecretFile::Token(token.value)),
+            (None, None) if table.has("password_file") || table.has("token_file") => None,
+            _ => {
+                self.fault(
+                    &table.span,
+                    "route.auth: it needs exactly one secret",
+                    "set password_file = \"FILE\", or token_file = \"FILE\" for OAUTHBEARER and XOAUTH2",
+                );
+                None
+            }
+        }
     }
 
     fn accounts(&mut self, top: &Table<'_>) -> Accounts {

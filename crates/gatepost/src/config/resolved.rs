@@ -3,13 +3,14 @@
 //! Values are immutable and shared. Constructed by the parser of the configuration file, or by `gatepost dev`, which has none.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_sasl::{Hash, LayerPolicy, Mechanism};
+use gatepost_sasl::{Hash, LayerPolicy, Mechanism, Needs};
 use gatepost_smtp::quirk::Quirk;
 
+use crate::config::endpoint::Endpoint;
 use crate::config::network::Network;
 use crate::config::pattern::Pattern;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub kerberos: Option<Kerberos>,
     /// Whose client certificates are.
     pub client_certificates: Arc<[CertificateRule]>,
+    /// Whose tokens open accounts.
+    pub token_issuers: Vec<TokenIssuer>,
     /// Where mail goes; the first route whose conditions all hold wins. Without a match, mail is held.
     pub routes: Vec<Route>,
     /// Address of the pages, the API, `/healthz` and `/metrics`; none when absent.
@@ -64,6 +67,8 @@ pub struct Listener {
     pub networks: Vec<Network>,
     /// Proxies whose PROXY headers are believed; without one, none is understood.
     pub proxy: Option<Proxies>,
+    /// The names and ports by which clients reach it; not looked at when empty.
+    pub reached_as: Arc<[HostPort]>,
     /// Oddities tolerated besides those of the profile.
     pub tolerate: Vec<Quirk>,
     /// Mechanisms that bind the channel are offered on TLS 1.2 as well.
@@ -249,6 +254,54 @@ pub struct KerberosRealm {
     pub domain: Option<String>,
 }
 
+/// An issuer of access tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenIssuer {
+    /// Its identifier, compared octet by octet with `iss`.
+    pub issuer: String,
+    /// The same as a place to ask.
+    pub place: Endpoint,
+    /// One of these must be an audience of the token; at least one.
+    pub audience: Vec<String>,
+    /// All of these must be in its scope.
+    pub scope: Vec<String>,
+    /// The claim that names the account.
+    pub account_claim: String,
+    /// How far its clock may be from ours, at most [`MAX_CLOCK_SKEW`].
+    pub clock_skew: Duration,
+    /// Where its public keys are.
+    pub keys: KeySource,
+    /// How it is asked about tokens that are no JWT; not at all when absent.
+    pub introspection: Option<Introspection>,
+    /// PEM file with the private CA that signed its certificate; the system's roots otherwise.
+    pub ca: Option<PathBuf>,
+}
+
+/// The most that clocks may differ (T-20). It is also the default.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// Where an issuer's public keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// Where its metadata say.
+    Discovered,
+    /// At this place.
+    Url(Endpoint),
+    /// In this file.
+    File(PathBuf),
+}
+
+/// How an issuer is asked about a token (RFC 7662).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introspection {
+    /// Where; as its metadata say when absent.
+    pub endpoint: Option<Endpoint>,
+    /// The name it knows us by.
+    pub client_id: String,
+    /// File that holds our secret there.
+    pub client_secret_file: PathBuf,
+}
+
 /// One rule saying where mail goes.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -324,8 +377,42 @@ pub struct RouteAuth {
     pub mechanism: Option<&'static Mechanism>,
     /// Authentication identity.
     pub user: String,
-    /// File that holds the password and nothing else; one trailing line end is not part of it.
-    pub password_file: PathBuf,
+    /// What proves it.
+    pub secret: SecretFile,
+}
+
+/// A file that holds one secret and nothing else; one trailing line end is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SecretFile {
+    /// A password.
+    Password(PathBuf),
+    /// An OAuth access token, which something else replaces before it expires.
+    Token(PathBuf),
+}
+
+impl SecretFile {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Password(path) | Self::Token(path) => path,
+        }
+    }
+
+    /// The option that names it.
+    pub fn option(&self) -> &'static str {
+        match self {
+            Self::Password(_) => "route.auth.password_file",
+            Self::Token(_) => "route.auth.token_file",
+        }
+    }
+
+    /// Whether the mechanism can do with it.
+    pub fn fits(&self, mechanism: &Mechanism) -> bool {
+        match self {
+            Self::Password(_) => mechanism.proves_password(),
+            Self::Token(_) => mechanism.needs == Needs::Token,
+        }
+    }
 }
 
 /// What is completed in submitted messages (RFC 6409 §8).

@@ -1,12 +1,16 @@
 //! Whole files: what is accepted, what is refused and how, what draws advice.
 
 use std::path::Path;
+use std::time::Duration;
 
 use gatepost_sasl::mechanism::{ANONYMOUS, EXTERNAL};
 use gatepost_sasl::{LayerPolicy, LayerStrength};
 
 use super::option::OPTIONS;
-use super::resolved::{CertificateName, Config, ListenerProfile, RouteAction, RouteTls, TlsMode};
+use super::resolved::{
+    CertificateName, Config, KeySource, ListenerProfile, MAX_CLOCK_SKEW, RouteAction, RouteTls,
+    SecretFile, TlsMode,
+};
 use super::{check, parse};
 
 const WORKING: &str = r#"hostname = "submit.example.com"
@@ -169,7 +173,7 @@ fn a_whole_file_is_read_as_written() {
     assert_eq!(smarthost.hosts[1].host, "2001:db8::1");
     let auth = smarthost.auth.as_ref().unwrap();
     assert_eq!(auth.mechanism.map(|it| it.name), Some("SCRAM-SHA-256"));
-    assert_eq!(auth.password_file, Path::new("/etc/gatepost/next.secret"));
+    assert_eq!(auth.secret.path(), Path::new("/etc/gatepost/next.secret"));
 }
 
 /// What to replace in the working file, by what; what the error must say, and which remedy.
@@ -235,6 +239,16 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("\"smtp.example.net:587\"", "587", "route.smarthost: this is an integer", "\"host:port\" or a list"),
     ("auth = {", "tls = \"none\"\nca = \"x.pem\"\nauth = {", "route.ca: this route uses no TLS", "remove ca"),
     ("user = \"scans\", ", "", "route.auth.user is missing", "add user ="),
+    ("password_file = \"next.secret\"", "password_file = \"next.secret\", token_file = \"t\"", "route.auth: it needs exactly one secret", "token_file ="),
+    ("password_file = \"next.secret\"", "token_file = \"t\"", "route.auth.mechanism: SCRAM-SHA-256 does not use route.auth.token_file", "OAUTHBEARER and XOAUTH2 take"),
+    ("[tls]", "[[token_issuer]]\nissuer = \"http://login.example.com\"\naudience = \"mail\"\n[tls]", "only a loopback address can be asked without TLS", "an https URL"),
+    ("[tls]", "[[token_issuer]]\nissuer = \"login.example.com\"\naudience = \"mail\"\n[tls]", "token_issuer.issuer:", "an https URL"),
+    ("[tls]", "[[token_issuer]]\nissuer = \"https://a.example\"\n\n[tls]", "token_issuer.audience is missing", "add audience ="),
+    ("[tls]", "[[token_issuer]]\nissuer = \"https://a.example\"\naudience = []\n[tls]", "token_issuer.audience: the list is empty", "audience = "),
+    ("[tls]", "[[token_issuer]]\nissuer = \"https://a.example\"\naudience = \"mail\"\nclock_skew = \"5m\"\n[tls]", "token_issuer.clock_skew: more than a minute", "NTP"),
+    ("[tls]", "[[token_issuer]]\nissuer = \"https://a.example\"\naudience = \"mail\"\nkeys = \"k\"\nkeys_url = \"https://k.example\"\n[tls]", "token_issuer.keys_url: the keys are in a file already", "remove keys"),
+    ("[tls]", "[[token_issuer]]\nissuer = \"https://a.example\"\naudience = \"mail\"\nintrospection = { client_id = \"x\" }\n[tls]", "token_issuer.introspection.client_secret_file is missing", "add client_secret_file ="),
+    ("[tls]", "[[token_issuer]]\nissuer = \"https://a.example\"\naudience = \"mail\"\n[[token_issuer]]\nissuer = \"https://a.example\"\naudience = \"mail\"\n[tls]", "token_issuer.issuer: \"https://a.example\" is used twice", "one [[token_issuer]]"),
     ("password_file = \"next.secret\"", "password = \"hunter2\"", "there is no option password in route.auth", "known here"),
     ("mechanism = \"scram-sha-256\"", "mechanism = \"scram-sha-3\"", "route.auth.mechanism: \"scram-sha-3\" is not known", "one of"),
     ("[limits]", "[limit]", "there is no option limit at the top of the file", "did you mean limits?"),
@@ -321,5 +335,65 @@ fn legal_but_foolish_settings_draw_advice() {
             let named = text.split([':', ' ']).next().unwrap();
             assert!(OPTIONS.iter().any(|it| it.path() == named), "{text}");
         }
+    }
+}
+
+#[test]
+fn issuers_of_tokens_are_read_with_their_defaults() {
+    let text = r#"
+hostname = "submit.example.com"
+data = "/var/lib/gatepost"
+[tls]
+certificate = "c.pem"
+key = "k.pem"
+[[listener]]
+address = "[::]:587"
+reached_as = ["mail.example.com:587", "smtp.example.com:2587"]
+[[token_issuer]]
+issuer = "https://login.example.com/tenant"
+audience = ["mail", "https://mail.example.com"]
+[[token_issuer]]
+issuer = "http://127.0.0.1:9000"
+audience = "mail"
+scope = "smtp"
+account_claim = "username"
+clock_skew = "5s"
+keys = "keys.json"
+introspection = { endpoint = "http://127.0.0.1:9000/i", client_id = "gatepost", client_secret_file = "secret" }
+[[route]]
+smarthost = "smtp.example.net:587"
+auth = { mechanism = "xoauth2", user = "scans@example.com", token_file = "token" }
+"#;
+    let config = parse(Path::new("/etc/gatepost/gatepost.toml"), text).unwrap();
+    assert_eq!(config.listeners[0].reached_as[1].port, 2587);
+    let [first, second] = config.token_issuers.as_slice() else {
+        panic!("{:?}", config.token_issuers);
+    };
+    assert_eq!(first.audience, ["mail", "https://mail.example.com"]);
+    assert_eq!(
+        (first.account_claim.as_str(), first.clock_skew),
+        ("email", MAX_CLOCK_SKEW)
+    );
+    assert_eq!(first.keys, KeySource::Discovered);
+    assert_eq!(
+        (second.scope.as_slice(), second.clock_skew),
+        (&["smtp".to_owned()][..], Duration::from_secs(5))
+    );
+    let keys = Path::new("/etc/gatepost/keys.json").to_owned();
+    assert_eq!(second.keys, KeySource::File(keys));
+    let introspection = second.introspection.as_ref().unwrap();
+    assert_eq!(introspection.endpoint.as_ref().unwrap().target, "/i");
+    let RouteAction::Smarthost(smarthost) = &config.routes[0].action else {
+        panic!("a smarthost");
+    };
+    let secret = &smarthost.auth.as_ref().unwrap().secret;
+    let token = Path::new("/etc/gatepost/token").to_owned();
+    assert_eq!(*secret, SecretFile::Token(token));
+    let advice = check::advice(&config);
+    for word in ["a token of any scope", "asked without TLS"] {
+        assert!(
+            advice.iter().any(|it| it.what.contains(word)),
+            "{word}: {advice:?}"
+        );
     }
 }

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatepost_client::{
-    ChannelError, ChannelFault, Client, ClientFailure, Connector, Credentials, Envelope, Error,
-    Extension, MechanismChoice, MechanismPins, Recipient, ReplyCode, Roots, SendReport, Stage,
-    Submitter, TlsMode,
+    ChannelError, ChannelFault, Client, ClientFailure, Connector, Credential, Credentials,
+    Envelope, Error, Extension, MechanismChoice, MechanismPins, Recipient, ReplyCode, Roots,
+    SendReport, Stage, Submitter, TlsMode,
 };
 use tokio::sync::Semaphore;
 
@@ -21,7 +21,7 @@ use super::outcome::{Blame, Outcome, Verdict};
 use super::outgoing::{Outgoing, Unfit};
 use super::pins::PinFile;
 use super::pool::Pool;
-use crate::config::resolved::{HostPort, RouteTls, Smarthost};
+use crate::config::resolved::{HostPort, RouteTls, SecretFile, Smarthost};
 use crate::observe::Observer;
 use crate::observe::event::Fault;
 use crate::observe::reason::Reason;
@@ -46,7 +46,7 @@ pub struct HopKey {
 struct CredentialKey {
     user: String,
     mechanism: Option<&'static str>,
-    password_file: PathBuf,
+    secret: SecretFile,
     generation: u64,
 }
 
@@ -127,7 +127,7 @@ impl NextHop {
         let password = smarthost
             .auth
             .as_ref()
-            .map(|auth| PasswordFile::new(auth.password_file.clone()));
+            .map(|auth| PasswordFile::new(auth.secret.path().to_owned()));
         Self {
             smarthost,
             hostname,
@@ -245,7 +245,10 @@ impl NextHop {
             let credentials = Credentials {
                 authcid: auth.user.clone(),
                 authzid: None,
-                password: password.secret.clone(),
+                credential: match auth.secret {
+                    SecretFile::Password(_) => Credential::Password(password.secret.clone()),
+                    SecretFile::Token(_) => Credential::Token(password.secret.clone()),
+                },
             };
             mechanism = Some(client.authenticate(&credentials, choice).await?.name);
         }
@@ -375,7 +378,7 @@ impl NextHop {
         let credential = self.smarthost.auth.as_ref().map(|auth| CredentialKey {
             user: auth.user.clone(),
             mechanism: auth.mechanism.map(|mechanism| mechanism.name),
-            password_file: auth.password_file.clone(),
+            secret: auth.secret.clone(),
             generation: password.map_or(0, |password| password.generation),
         });
         HopKey {

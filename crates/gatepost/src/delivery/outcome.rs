@@ -272,6 +272,7 @@ mod tests {
         ClientFailure::Credential(CredentialFault::Refused {
             mechanism: &PLAIN,
             reply: reply(line),
+            told: None,
         })
     }
 

@@ -325,6 +325,7 @@ impl Responder {
             tls: tls.is_some(),
             legacy: self.context.serves == ListenerProfile::Legacy,
             layers: self.context.layers.on(tls.is_some()),
+            reached_as: Arc::clone(&self.context.reached_as),
             bindings: tls
                 .map(|tls| tls.channel_bindings.clone())
                 .unwrap_or_default(),

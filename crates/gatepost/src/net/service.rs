@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::auth::Authenticator;
 use crate::config::network::Network;
 use crate::config::resolved::{
-    Layers, Limits, ListenerAuth, ListenerProfile, Proxies, Route, SubmissionRules, TlsMode,
+    HostPort, Layers, Limits, ListenerAuth, ListenerProfile, Proxies, Route, SubmissionRules,
+    TlsMode,
 };
 use crate::observe::Observer;
 use crate::queue::Queue;
@@ -63,6 +64,8 @@ pub struct ListenerContext {
     pub serves: ListenerProfile,
     /// Where SASL security layers may be agreed on.
     pub layers: Layers,
+    /// The names and ports by which clients reach it; empty when that is not known.
+    pub reached_as: Arc<[HostPort]>,
     /// Where clients may come from; from anywhere when empty.
     pub networks: Vec<Network>,
     /// Who may say whose a connection is. With one, every connection begins with a PROXY header.

@@ -41,6 +41,7 @@ struct Counters {
     notices: Counter,
     faults: Family<Labels<2>, Counter>,
     exposed: Family<Labels<1>, Counter>,
+    tokens_refused: Family<Labels<1>, Counter>,
     reloads: Family<Labels<1>, Counter>,
     log_gaps: Family<Labels<1>, Counter>,
 }
@@ -157,6 +158,11 @@ impl Counters {
             self.exposed.clone(),
         );
         to.register(
+            "tokens_refused",
+            "Bearer tokens refused",
+            self.tokens_refused.clone(),
+        );
+        to.register(
             "reloads",
             "Configurations read again, by result",
             self.reloads.clone(),
@@ -212,6 +218,9 @@ impl Counters {
                 self.exposed
                     .get_or_create(&[("mechanism", it.mechanism)])
                     .inc();
+            }
+            Event::TokenRefused(_) => {
+                self.tokens_refused.get_or_create(&[reason]).inc();
             }
             Event::NoticeQueued(_) => {
                 self.notices.inc();

@@ -47,6 +47,30 @@ reasons! {
     TlsRequired => "tls-required",
     /// The client's certificate has no owner here, or counts for another reason as none.
     CertificateUnknown => "certificate-unknown",
+    /// The token has expired, or does not say when it does.
+    TokenExpired => "token-expired",
+    /// The token is not good yet: the clocks differ.
+    TokenNotYet => "token-not-yet-valid",
+    /// No issuer of the configuration made the token.
+    TokenIssuer => "token-issuer-unknown",
+    /// The token is for somebody else.
+    TokenAudience => "token-audience",
+    /// The token's scope is not enough.
+    TokenScope => "token-scope",
+    /// The issuer has no key that the token could be signed with.
+    TokenKeyUnknown => "token-key-unknown",
+    /// The token's signature is wrong.
+    TokenSignature => "token-signature",
+    /// What came is no access token.
+    TokenMalformed => "token-malformed",
+    /// The issuer says that the token is not active.
+    TokenInactive => "token-inactive",
+    /// The token names no account, or not the one that the client wants to act as.
+    TokenAccount => "token-account",
+    /// The client believes to talk to another server.
+    TokenHost => "token-host",
+    /// The issuer of tokens cannot be asked.
+    TokenIssuerDown => "token-issuer-unreachable",
     /// The client cancelled the exchange.
     Cancelled => "cancelled",
     /// The connection ended during the exchange.

@@ -144,6 +144,7 @@ impl Live {
                 client_certificates,
                 serves: listener.profile,
                 layers: listener.layers,
+                reached_as: Arc::clone(&listener.reached_as),
                 networks: listener.networks.clone(),
                 proxy: listener.proxy.clone(),
                 connections: self.limits.clone(),

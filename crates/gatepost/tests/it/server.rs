@@ -192,6 +192,7 @@ fn config(directory: &TempDir) -> Config {
         profile,
         networks: Vec::new(),
         proxy: None,
+        reached_as: std::sync::Arc::default(),
         tolerate: Vec::new(),
         plus_on_tls12: false,
         require_auth: true,
@@ -209,6 +210,7 @@ fn config(directory: &TempDir) -> Config {
         ],
         tls: Some(tls),
         more_tls: Vec::new(),
+        token_issuers: Vec::new(),
         routes: vec![Route {
             matches: RouteMatch::default(),
             action: RouteAction::Capture,

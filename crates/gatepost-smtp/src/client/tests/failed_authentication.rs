@@ -32,7 +32,7 @@ fn cap_12_nothing_to_authenticate_with() {
         TLS.end(&offering("SIZE", "")),
         "the server offers no AUTH on this port"
     );
-    let end = "none of the mechanisms offered can be used: PLAIN LOGIN (a password is not sent without TLS)";
+    let end = "none of the mechanisms offered can be used: PLAIN LOGIN (a secret is not sent without TLS)";
     assert_eq!(CLEAR.end(&offering("AUTH PLAIN LOGIN", "")), end);
     // A hostile list does not reach the terminal.
     let hostile = TLS.end(&offering("AUTH \u{1b}[2JX", ""));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use gatepost_client::{Connector, Credentials, MechanismChoice, Roots, TlsMode};
+use gatepost_client::{Connector, Credential, Credentials, MechanismChoice, Roots, TlsMode};
 use gatepost_sasl::Mechanism;
 
 use self::load::Load;
@@ -115,7 +115,7 @@ impl Arguments {
         let credentials = Credentials {
             authcid: self.user.clone(),
             authzid: None,
-            password: password_line()?,
+            credential: Credential::Password(password_line()?),
         };
         Ok(Load::new(load::Settings {
             connector,

@@ -170,6 +170,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         profile,
         networks: Vec::new(),
         proxy: None,
+        reached_as: std::sync::Arc::default(),
         tolerate: Vec::new(),
         plus_on_tls12: false,
         require_auth: true,
@@ -196,6 +197,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         ],
         tls: Some(tls),
         more_tls: Vec::new(),
+        token_issuers: Vec::new(),
         routes: vec![Route {
             matches: RouteMatch::default(),
             action: RouteAction::Capture,

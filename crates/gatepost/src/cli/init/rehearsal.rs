@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use gatepost_client::{
-    Address, Client, Connector, Credentials, Envelope, Error, MechanismChoice, Roots, Secret,
-    TlsMode as ClientTls,
+    Address, Client, Connector, Credential, Credentials, Envelope, Error, MechanismChoice, Roots,
+    Secret, TlsMode as ClientTls,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -216,7 +216,7 @@ async fn user(door: &Door<'_>, sender: &Sender) -> Result<(bool, &'static str), 
     let credentials = Credentials {
         authcid: sender.name.clone(),
         authzid: None,
-        password: sender.password.clone(),
+        credential: Credential::Password(sender.password.clone()),
     };
     let used = client
         .authenticate(&credentials, MechanismChoice::Strongest)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatepost_client::{
-    Connector, Credentials, Error, MechanismChoice, Roots, Secret, TlsMode as ClientTls,
+    Connector, Credential, Credentials, Error, MechanismChoice, Roots, Secret, TlsMode as ClientTls,
 };
 
 use tokio::time::timeout;
@@ -202,15 +202,15 @@ async fn greet(smarthost: &Smarthost, host: &HostPort) -> Result<String, Refused
     };
     let mut proof = String::new();
     if let Some(auth) = &smarthost.auth {
-        let password = std::fs::read_to_string(&auth.password_file).map_err(|error| {
-            Refused::Password(format!("{}: {error}", auth.password_file.display()))
-        })?;
+        let file = auth.secret.path();
+        let password = std::fs::read_to_string(file)
+            .map_err(|error| Refused::Password(format!("{}: {error}", file.display())))?;
         let line = password.strip_suffix('\n').unwrap_or(&password);
         let line = line.strip_suffix('\r').unwrap_or(line);
         let credentials = Credentials {
             authcid: auth.user.clone(),
             authzid: None,
-            password: Secret::new(line.as_bytes()),
+            credential: Credential::Password(Secret::new(line.as_bytes())),
         };
         let choice = auth
             .mechanism

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use gatepost_client::{Connector, Credentials, MechanismChoice, Roots, Secret, TlsMode};
+use gatepost_client::{
+    Connector, Credential, Credentials, MechanismChoice, Roots, Secret, TlsMode,
+};
 
 use super::connection::{Connection, Reply, Target};
 use super::report::{Finding, Report, Verdict};
@@ -116,7 +118,7 @@ pub(super) async fn authenticate(
         let credentials = Credentials {
             authcid: user.to_owned(),
             authzid: None,
-            password,
+            credential: Credential::Password(password),
         };
         let used = client
             .authenticate(&credentials, MechanismChoice::Strongest)

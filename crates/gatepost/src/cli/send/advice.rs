@@ -83,7 +83,10 @@ fn of_credential(fault: &CredentialFault) -> &'static str {
             "leave --auth out to use the strongest one, or protect the connection with --tls"
         }
         CredentialFault::Refused { reply, .. } if reply.code.is_transient() => {
-            "the password may be right: try again later"
+            "the credential may be right: try again later"
+        }
+        CredentialFault::Refused { mechanism, .. } if mechanism.requires_tls() => {
+            "get a new access token: it may have expired, or be for another server or scope"
         }
         CredentialFault::Refused { .. } => "check user name and password",
         CredentialFault::Exchange { .. } => {

@@ -12,7 +12,7 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use gatepost_client::{
-    Credentials, Envelope, Error, MechanismChoice, Recipient, Secret, SendReport,
+    Credential, Credentials, Envelope, Error, MechanismChoice, Recipient, Secret, SendReport,
 };
 use gatepost_smtp::path::{Address, ReversePath};
 
@@ -227,7 +227,7 @@ fn credentials(settings: &Settings) -> Result<Option<Credentials>, Failure> {
     Ok(Some(Credentials {
         authcid: user.clone(),
         authzid: None,
-        password: Secret::new(line.as_bytes()),
+        credential: Credential::Password(Secret::new(line.as_bytes())),
     }))
 }
 

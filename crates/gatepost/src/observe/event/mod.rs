@@ -17,7 +17,7 @@ pub use process::{
 pub use session::{
     AuthAttempt, AuthResult, ClientCertificateSeen, CommandRefused, ConnectionClosed,
     ConnectionRefused, MessageAccepted, PasswordExposed, QuirkSeen, TicketRefused, TlsFailed,
-    TlsSeen,
+    TlsSeen, TokenRefused,
 };
 
 macro_rules! events {
@@ -58,6 +58,7 @@ events! {
     TlsFailed,
     ClientCertificateSeen,
     AuthAttempt,
+    TokenRefused,
     CommandRefused,
     QuirkSeen,
     PasswordExposed,

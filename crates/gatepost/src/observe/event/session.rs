@@ -133,6 +133,21 @@ pub struct AuthAttempt {
     pub credential: Option<String>,
 }
 
+/// A bearer token was refused; the exchange that brought it ends as an [`AuthAttempt`] without these details.
+#[derive(Debug, Clone)]
+pub struct TokenRefused {
+    /// The network it came from.
+    pub network: Network,
+    /// SASL name of the mechanism.
+    pub mechanism: &'static str,
+    /// Whom the client wanted to act as, as it gave it.
+    pub authzid: Option<String>,
+    /// What is wrong with it.
+    pub reason: Reason,
+    /// What exactly.
+    pub detail: String,
+}
+
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthResult {
@@ -375,6 +390,23 @@ impl Record for AuthAttempt {
         to.some("tls", self.tls.as_deref());
         to.some("account", self.account.as_deref());
         to.some("credential", self.credential.as_deref());
+    }
+}
+
+impl Record for TokenRefused {
+    fn name(&self) -> &'static str {
+        "token-refused"
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason.as_str())
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.show("network", self.network);
+        to.text("mechanism", self.mechanism);
+        to.some("authzid", self.authzid.as_deref());
+        to.text("detail", &self.detail);
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use gatepost::config::pattern::Pattern;
 use gatepost::config::resolved::{
-    HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost as Target,
+    HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, SecretFile, Smarthost as Target,
 };
 use gatepost::observe::event::DeliveryOutcome;
 use gatepost::observe::reason::Reason;
@@ -48,7 +48,7 @@ fn route(
             auth: Some(RouteAuth {
                 mechanism,
                 user: "dev@localhost".to_owned(),
-                password_file,
+                secret: SecretFile::Password(password_file),
             }),
             send_auth_param: true,
         }),

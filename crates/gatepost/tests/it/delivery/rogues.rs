@@ -3,7 +3,7 @@
 //! Those whose misdeed is silence are played to the client's session, where an hour takes no time; so are those that refuse chunks, in
 //! which delivery sends binary content only.
 
-use gatepost::config::resolved::{RouteAction, RouteAuth};
+use gatepost::config::resolved::{RouteAction, RouteAuth, SecretFile};
 use gatepost::observe::event::DeliveryOutcome;
 use gatepost_testkit::rogue::{Act, At, Dialogue, End, ROGUES, Rogue};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -54,7 +54,7 @@ async fn deliver(rogue: Rogue) {
             target.auth = Some(RouteAuth {
                 mechanism: None,
                 user: "user".to_owned(),
-                password_file,
+                secret: SecretFile::Password(password_file),
             });
         }
         vec![capture_notices(), route]

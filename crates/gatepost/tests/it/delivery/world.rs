@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use gatepost::config::pattern::Pattern;
 use gatepost::config::resolved::{
-    HostPort, RetrySchedule, Route, RouteAction, RouteAuth, RouteMatch, RouteTls,
+    HostPort, RetrySchedule, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, SecretFile,
     Smarthost as Target,
 };
 use gatepost::delivery::{self, Settings};
@@ -96,7 +96,7 @@ pub(super) fn route_with_password(
         target.auth = Some(RouteAuth {
             mechanism: None,
             user: user.to_owned(),
-            password_file,
+            secret: SecretFile::Password(password_file),
         });
     }
     route

@@ -3,7 +3,7 @@
 
 use gatepost::config::pattern::Pattern;
 use gatepost::config::resolved::{
-    HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, Smarthost,
+    HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, SecretFile, Smarthost,
 };
 use gatepost_sasl::mechanism;
 
@@ -32,7 +32,7 @@ pub(super) fn route(
     let auth = RouteAuth {
         mechanism: mechanism.map(|name| mechanism::by_name(name).unwrap()),
         user: USER.to_owned(),
-        password_file,
+        secret: SecretFile::Password(password_file),
     };
     route_with(peer, domain, tls, Some(auth))
 }

@@ -99,6 +99,7 @@ fn legacy_inside_tls(config: &mut Config) {
             tls,
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
+            reached_as: std::sync::Arc::default(),
             tolerate: Vec::new(),
             plus_on_tls12: false,
             proxy: None,
