@@ -154,6 +154,32 @@ fn the_example_that_dev_prints_is_accepted() {
     );
 }
 
+/// The same for tokens, where they cost something and where they do not. The example is one for curl.
+#[cfg(feature = "peer-tests")]
+#[test]
+fn the_example_with_a_token_is_accepted() {
+    for more in [&[][..], &["--expose"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut arguments = [&LOOPBACK[..], more].concat();
+        if !more.is_empty() {
+            arguments[5] = "0.0.0.0:0";
+        }
+        let dev = Dev::start(directory.path(), &arguments);
+        let example = dev
+            .printed
+            .lines()
+            .find(|line| line.contains("/api/tokens/raw"))
+            .unwrap();
+        let pasted = Command::new("sh").args(["-c", example]).output().unwrap();
+        assert!(pasted.status.success(), "{example}: {}", stderr(&pasted));
+        let (_, _, log) = dev.stop(Signal::TERM);
+        assert!(
+            log.contains("event=accepted") && log.contains("mechanism=OAUTHBEARER"),
+            "{log}"
+        );
+    }
+}
+
 /// T-09: "another address needs --expose".
 #[test]
 fn dev_on_another_than_a_loopback_address_is_refused_without_expose() {

@@ -14,6 +14,8 @@ pub(super) struct Hints<'a> {
     pub(super) bound: &'a [Bound],
     /// The web pages, and the token that changes through their API need.
     pub(super) pages: Option<(SocketAddr, &'a Token)>,
+    /// A token from the pages costs the API token.
+    pub(super) guarded: bool,
     /// The account's password.
     pub(super) password: &'a str,
     /// Where the certificate authority is.
@@ -64,6 +66,21 @@ impl fmt::Display for Hints<'_> {
             f,
             "  printf 'From: {ACCOUNT}\\nTo: you@example.com\\nSubject: Hello\\n\\nIt works.\\n' | curl --ssl-reqd --cacert {ca} \
              --user {ACCOUNT}:{password} --mail-from {ACCOUNT} --mail-rcpt you@example.com --upload-file - smtp://{smtp}"
+        )?;
+        let Some((http, api_token)) = self.pages else {
+            return Ok(());
+        };
+        let price = if self.guarded {
+            format!("--oauth2-bearer {} ", api_token.reveal())
+        } else {
+            String::new()
+        };
+        writeln!(
+            f,
+            "  printf 'From: {ACCOUNT}\\nTo: you@example.com\\nSubject: Token\\n\\nIt works.\\n' | curl --ssl-reqd --cacert {ca} \
+             --user {ACCOUNT} --oauth2-bearer $(curl --silent {price}http://{}/api/tokens/raw) --mail-from {ACCOUNT} \
+             --mail-rcpt you@example.com --upload-file - smtp://{smtp}",
+            reachable(http)
         )
     }
 }

@@ -114,6 +114,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         let hints = Hints {
             bound: program.bound(),
             pages: program.http().zip(program.token()),
+            guarded: exposed.is_some(),
             password: &password,
             directory: directory.path(),
         };
