@@ -8,6 +8,7 @@ mod corpus;
 mod haproxy;
 mod issuer;
 mod kerberos;
+mod oauth;
 mod probe;
 mod sasl;
 mod send;

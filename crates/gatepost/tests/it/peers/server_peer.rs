@@ -127,6 +127,17 @@ impl ServerPeer {
         Self::start_with(program, more).await
     }
 
+    /// Starts Postfix with Dovecot for XOAUTH2 and OAUTHBEARER, with tokens signed by the key whose public half is this (PEM) and whose id this.
+    pub(super) async fn start_with_tokens(key_id: &str, public_key: &str) -> Self {
+        let mechanisms = ["--mechanisms", "XOAUTH2 OAUTHBEARER"];
+        Self::start_in(Program::PostfixDovecot, &mechanisms, |directory| {
+            let keys = directory.join("token-keys/default/ES256");
+            std::fs::create_dir_all(&keys).unwrap();
+            std::fs::write(keys.join(key_id), public_key).unwrap();
+        })
+        .await
+    }
+
     /// Starts it without AUTH: it takes mail from this machine.
     pub(super) async fn start_open(program: Program) -> Self {
         Self::start_with(program, &["--open"]).await
@@ -134,7 +145,13 @@ impl ServerPeer {
 
     /// Starts it with these options more.
     pub(super) async fn start_with(program: Program, more: &[&str]) -> Self {
+        Self::start_in(program, more, |_| {}).await
+    }
+
+    /// The same in a directory that something is put in first.
+    async fn start_in(program: Program, more: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        prepare(directory.path());
         let [starttls, implicit, clear] = free_ports();
         let path = repository().join("peers").join(program.file());
         let mut process = Command::new(&path)
