@@ -95,7 +95,7 @@ const WAYS: [Way; 8] = [
     way(ALL, "-", LayerStrength::Integrity, "DIGEST-MD5/auth-int"),
     way(
         ALL,
-        "-",
+        "3des",
         LayerStrength::Confidentiality,
         "DIGEST-MD5/auth-conf/3des",
     ),
