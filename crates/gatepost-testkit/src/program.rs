@@ -50,6 +50,8 @@ impl Program {
                 accounts: settings.accounts.clone(),
                 scram: settings.scram.clone(),
                 realms: settings.realms.clone(),
+                certificate_of: settings.certificate.clone(),
+                guests_are: settings.guests.clone(),
                 down: settings.directory_down,
                 tokens: settings.tokens.clone(),
                 token_error: settings.token_error.clone(),

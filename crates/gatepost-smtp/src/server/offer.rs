@@ -49,6 +49,7 @@ impl ServerSession {
         Offer {
             mechanisms: &self.offered,
             tls_would_help,
+            named: self.profile.mechanisms.as_deref(),
         }
     }
 
@@ -81,6 +82,8 @@ struct Offer<'a> {
     mechanisms: &'a [&'static Mechanism],
     /// The channel is clear and TLS could be had: more would be offered there.
     tls_would_help: bool,
+    /// The only ones that could be, if the listener names them.
+    named: Option<&'a [&'static Mechanism]>,
 }
 
 impl Offer<'_> {
@@ -93,7 +96,7 @@ impl Offer<'_> {
         match offered {
             Some(mechanism) => Ok(mechanism),
             // CODE-05: a mechanism we know and offer under TLS only.
-            None if self.tls_would_help && exposes_password(name) => {
+            None if self.tls_would_help && self.would_be_offered(name) => {
                 Err(Refusal::EncryptionRequired)
             }
             None if self.mechanisms.is_empty() && !self.tls_would_help => {
@@ -102,11 +105,13 @@ impl Offer<'_> {
             None => Err(Refusal::MechanismUnknown),
         }
     }
-}
 
-/// Whether `name` is a mechanism we know that shows the password to whoever listens.
-fn exposes_password(name: &str) -> bool {
-    mechanism::by_name(name).is_some_and(|mechanism| mechanism.exposes_password)
+    /// Whether `name` is a mechanism of this listener that shows the password to whoever listens.
+    fn would_be_offered(self, name: &str) -> bool {
+        mechanism::by_name(name).is_some_and(|mechanism| {
+            mechanism.exposes_password && self.named.is_none_or(|named| named.contains(&mechanism))
+        })
+    }
 }
 
 /// What an initial response on the wire means to `mechanism`: its base64, or nothing (AUTH-05,
@@ -143,11 +148,19 @@ mod tests {
             (&[][..], true, "FOOBAR", Err(Refusal::MechanismUnknown)),
             (&[][..], false, "PLAIN", Err(Refusal::AuthDisabled)),
         ];
+        let unnamed = Offer {
+            mechanisms: &[],
+            tls_would_help: true,
+            named: Some(&[plain]),
+        };
+        assert_eq!(unnamed.choose("LOGIN"), Err(Refusal::MechanismUnknown));
+        assert_eq!(unnamed.choose("PLAIN"), Err(Refusal::EncryptionRequired));
         for (mechanisms, tls_would_help, name, expected) in rows {
             assert_eq!(
                 Offer {
                     mechanisms,
-                    tls_would_help
+                    tls_would_help,
+                    named: None,
                 }
                 .choose(name),
                 expected,

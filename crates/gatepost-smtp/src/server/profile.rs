@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gatepost_sasl::Mechanism;
+
 use crate::quirk::QuirkSet;
 
 /// Settings of a listener.
@@ -24,6 +26,9 @@ pub struct Profile {
     /// The domain of addresses that have none, or one of a single label (RFC 6409 §4.2); without it,
     /// the former are refused.
     pub complete_domain: Option<String>,
+    /// The only mechanisms that are ever offered here, if they are named: what is not among them is unknown, and not in need of
+    /// TLS (CODE-05).
+    pub mechanisms: Option<Vec<&'static Mechanism>>,
     /// Bounds on time, space and patience.
     pub limits: Limits,
 }
@@ -40,6 +45,7 @@ impl Profile {
             eol: EolPolicy::Normalize,
             quirks: QuirkSet::SUBMISSION,
             complete_domain: None,
+            mechanisms: None,
             limits: Limits::default(),
         }
     }

@@ -44,6 +44,10 @@ pub struct ServerSettings {
     pub tokens: Vec<(String, String)>,
     /// The error document for every other token.
     pub token_error: Option<Vec<u8>>,
+    /// Whose certificate the client has shown.
+    pub certificate: Option<String>,
+    /// Whom guests act for.
+    pub guests: Option<String>,
     /// The directory does not answer.
     pub directory_down: bool,
     /// What the program refuses, and why.
@@ -131,6 +135,8 @@ impl Default for ServerSettings {
             layers: LayerPolicy::NEVER,
             tokens: Vec::new(),
             token_error: None,
+            certificate: None,
+            guests: None,
             directory_down: false,
             refusals: Vec::new(),
             segments_as_shown: false,
@@ -155,6 +161,10 @@ impl ServerSettings {
             (self.open, "mail needs no identity"),
             (self.reject_bare_line_ends, "bare line ends are refused"),
             (!self.tokens.is_empty(), "tokens are known by heart"),
+            (
+                self.certificate.is_some() || self.guests.is_some(),
+                "somebody is known without a password",
+            ),
             (self.directory_down, "the directory is down"),
             (!self.refusals.is_empty(), "the program refuses something"),
             (
@@ -209,6 +219,8 @@ impl ServerSettings {
                 let document = STANDARD.decode(document);
                 self.token_error = Some(document.map_err(|_| "it is not base64".to_owned())?);
             }
+            ["certificate", name] => self.certificate = Some((*name).to_owned()),
+            ["guests", name] => self.guests = Some((*name).to_owned()),
             ["directory", "down"] => self.directory_down = true,
             ["refuse", request, label] => {
                 self.refusals

@@ -47,6 +47,8 @@ pub struct Claim {
     pub authcid: Option<Authcid>,
     /// Authorization identity, if the client named one.
     pub authzid: Option<Authzid>,
+    /// What a guest said of himself (RFC 4505).
+    pub trace: Option<String>,
 }
 
 /// How the mechanism ended.
@@ -100,6 +102,10 @@ impl Exchange {
         self.claim = Claim {
             authcid: question.authcid().cloned(),
             authzid: question.authzid().cloned(),
+            trace: match &question {
+                Question::Anonymous { trace, .. } => trace.clone(),
+                _ => None,
+            },
         };
         if !self.admitted(&question).await {
             return Answer::Unavailable;
@@ -115,6 +121,7 @@ impl Exchange {
             self.claim = Claim {
                 authcid: authcid.clone(),
                 authzid: authzid.clone(),
+                trace: None,
             };
         }
         if let Some(end) = judgement(&question, &answer) {

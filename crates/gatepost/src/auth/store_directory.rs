@@ -94,15 +94,22 @@ impl StoreDirectory {
         authcid: &Authcid,
         authzid: Option<&Authzid>,
         password: &Secret,
+        mechanism: &Mechanism,
         asker: &Asker,
     ) -> Verdict {
         let name = LookupName::prepare(authcid.as_str());
         let account = self.store.account(&name);
-        let remembered = self.remembered(account.as_deref(), &asker.channel, password.expose());
+        let remembered = self.remembered(
+            account.as_deref(),
+            mechanism,
+            &asker.channel,
+            password.expose(),
+        );
         let proven = if remembered.is_some() {
             remembered
         } else {
-            let Ok(candidates) = self.candidates(account.as_deref(), &asker.channel) else {
+            let Ok(candidates) = self.candidates(account.as_deref(), mechanism, &asker.channel)
+            else {
                 return Verdict::Refused(Refusal::Unavailable);
             };
             match self.hash(candidates, &name, password.clone(), asker).await {
@@ -131,12 +138,13 @@ impl StoreDirectory {
     fn candidates(
         &self,
         account: Option<&Account>,
+        mechanism: &Mechanism,
         channel: &Channel,
     ) -> Result<Vec<Candidate>, StoreError> {
         let mut candidates = Vec::with_capacity(CredentialKind::ALL.len());
         for kind in shown_passwords(channel) {
             let mut own = false;
-            for (account, credential) in credentials(account, *kind) {
+            for (account, credential) in credentials(account, *kind, mechanism.name) {
                 let check = self.store.password_check(credential)?;
                 own |= check.is_own();
                 candidates.push(Candidate {
@@ -158,13 +166,14 @@ impl StoreDirectory {
     fn remembered(
         &self,
         account: Option<&Account>,
+        mechanism: &Mechanism,
         channel: &Channel,
         password: &[u8],
     ) -> Option<Proven> {
         let now = Instant::now();
         shown_passwords(channel)
             .iter()
-            .flat_map(|kind| credentials(account, *kind))
+            .flat_map(|kind| credentials(account, *kind, mechanism.name))
             .map(|(account, credential)| (account.id, credential.id))
             .find(|of| self.verified.holds(&self.verified.fact(*of, password), now))
     }
@@ -204,7 +213,7 @@ impl StoreDirectory {
         let kinds = kinds(channel);
         let found = kinds
             .iter()
-            .flat_map(|kind| credentials(account.as_deref(), *kind))
+            .flat_map(|kind| credentials(account.as_deref(), *kind, hash.scram_name()))
             .find_map(|(account, credential)| Some((account, credential, credential.scram(hash)?)));
         if let Some((account, credential, verifier)) = found {
             let verdict = self.grants.verdict(account, &credential.label, authzid);
@@ -233,7 +242,7 @@ impl StoreDirectory {
             Ok(contexts.map(Verifier::CramMd5))
         };
         let fake = || Verifier::CramMd5(fake_cram(&self.fake_key, name.as_str()));
-        self.legacy(name, authzid, channel, stored, fake)
+        self.legacy(name, ("CRAM-MD5", authzid), channel, stored, fake)
     }
 
     fn digest_md5(
@@ -254,21 +263,21 @@ impl StoreDirectory {
             let realms = realms.into_iter().flatten();
             Verifier::DigestMd5(fake_digest(&self.fake_key, name.as_str(), realms))
         };
-        self.legacy(name, authzid, channel, stored, fake)
+        self.legacy(name, ("DIGEST-MD5", authzid), channel, stored, fake)
     }
 
     /// What only legacy credentials have, on legacy listeners: of the first that has it, or else a fake.
     fn legacy(
         &self,
         name: &LookupName,
-        authzid: Option<&Authzid>,
+        (mechanism, authzid): (&str, Option<&Authzid>),
         channel: &Channel,
         stored: impl Fn(&Credential) -> Result<Option<Verifier>, StoreError>,
         fake: impl Fn() -> Verifier,
     ) -> Answer {
         let account = self.store.account(name);
         let legacy = account.as_deref().filter(|_| channel.legacy);
-        for (account, credential) in credentials(legacy, CredentialKind::Legacy) {
+        for (account, credential) in credentials(legacy, CredentialKind::Legacy, mechanism) {
             match stored(credential) {
                 Ok(Some(verifier)) => {
                     let verdict = self.grants.verdict(account, &credential.label, authzid);
@@ -290,13 +299,13 @@ impl Directory for StoreDirectory {
         Box::pin(async move {
             match question {
                 Question::Password {
+                    mechanism,
                     authcid,
                     authzid,
                     password,
-                    ..
                 } => {
                     match self
-                        .password(authcid, authzid.as_ref(), password, asker)
+                        .password(authcid, authzid.as_ref(), password, mechanism, asker)
                         .await
                     {
                         Verdict::Refused(Refusal::Unavailable) => Answer::Unavailable,
@@ -369,10 +378,12 @@ fn shown_passwords(channel: &Channel) -> &'static [CredentialKind] {
     }
 }
 
-fn credentials(
-    account: Option<&Account>,
+/// Those of a kind. One that is for other mechanisms only is as if it were not there.
+fn credentials<'a>(
+    account: Option<&'a Account>,
     kind: CredentialKind,
-) -> impl Iterator<Item = (&Account, &Credential)> {
+    mechanism: &str,
+) -> impl Iterator<Item = (&'a Account, &'a Credential)> {
     account
         .into_iter()
         .flat_map(|account| {
@@ -381,7 +392,7 @@ fn credentials(
                 .iter()
                 .map(move |credential| (account, credential))
         })
-        .filter(move |(_, credential)| credential.kind == kind)
+        .filter(move |(_, credential)| credential.kind == kind && credential.is_for(mechanism))
 }
 
 /// Runs on the pool. The forms of the password in constant order (PREP-03), each against every candidate.
@@ -447,6 +458,8 @@ impl Completion {
 
 #[cfg(test)]
 mod tests {
+    use gatepost_sasl::mechanism;
+
     use super::*;
     use crate::store::verifiers::Verifiers;
     use crate::store::{Costs, NewAccount, NewCredential, NewPassword, Proof};
@@ -484,6 +497,7 @@ mod tests {
             credentials: vec![NewCredential {
                 kind,
                 label: "imported".to_owned(),
+                mechanisms: None,
                 proof: Proof::Kept(Box::new(Verifiers::kept(
                     StoredPassword::parse("{SHA}0vxRJJChUDZGC1SJQBQ51tpUB/o=").ok(),
                     Vec::new(),
@@ -520,7 +534,9 @@ mod tests {
                 .map(|account| Some(&**account))
                 .chain([None]);
             for account in asked {
-                let candidates = known.candidates(account, &channel).unwrap();
+                let candidates = known
+                    .candidates(account, &mechanism::PLAIN, &channel)
+                    .unwrap();
                 // What another program kept is checked besides.
                 let own = candidates.iter().filter(|it| it.check.is_own());
                 let candidates: Vec<_> = own.collect();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gatepost_sasl::Secret;
+use gatepost_sasl::{Secret, mechanism};
 use gatepost_smtp::path::Address;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ pub struct CredentialView {
     pub label: String,
     /// Where it may be used.
     pub kind: WireKind,
+    /// The only mechanisms it is for; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanisms: Option<Vec<String>>,
     /// What is kept of it: `ARGON2ID` or the scheme of another program, names of SCRAM mechanisms, `CRAM-MD5`.
     pub verifiers: Vec<String>,
 }
@@ -115,6 +118,20 @@ impl Control {
         let new = new_password(password, kind);
         let account = self.store().set_password(name, new)?;
         Ok(self.changed(&account, "password-set", by))
+    }
+
+    pub(super) fn set_mechanisms(
+        &self,
+        name: &str,
+        kind: WireKind,
+        mechanisms: Option<Vec<String>>,
+        by: &'static str,
+    ) -> Result<Done, Failure> {
+        let mechanisms = mechanisms.map(known_mechanisms).transpose()?;
+        let account = self
+            .store()
+            .set_mechanisms(name, kind.into(), mechanisms.as_deref())?;
+        Ok(self.changed(&account, "mechanisms-set", by))
     }
 
     pub(super) fn show_account(&self, name: &str) -> Result<Done, Failure> {
@@ -255,6 +272,7 @@ impl CredentialView {
         Self {
             label: credential.label.clone(),
             kind: credential.kind.into(),
+            mechanisms: credential.mechanisms.clone(),
             verifiers: password
                 .into_iter()
                 .chain(scram)
@@ -271,6 +289,27 @@ fn new_password(password: &WirePassword, kind: WireKind) -> NewPassword {
         kind: kind.into(),
         password: Secret::new(password.expose().as_bytes()),
     }
+}
+
+/// The names as they are registered. A credential that is for nothing is no credential.
+pub(super) fn known_mechanisms(names: Vec<String>) -> Result<Vec<String>, Failure> {
+    if names.is_empty() {
+        return Err(Failure(
+            "no mechanism is named: `gatepost account disable` switches an account off".to_owned(),
+        ));
+    }
+    let known = names.into_iter().map(|name| {
+        let known = mechanism::by_name(&name).filter(|it| it.proves_password());
+        known.map(|it| it.name.to_owned()).ok_or_else(|| {
+            let all = mechanism::ALL.iter().filter(|it| it.proves_password());
+            let all: Vec<_> = all.map(|it| it.name).collect();
+            Failure(format!(
+                "{name:?} is no mechanism for passwords; those are {}",
+                all.join(", ")
+            ))
+        })
+    });
+    known.collect()
 }
 
 pub(super) fn parse_address(text: &str) -> Result<Address, Failure> {

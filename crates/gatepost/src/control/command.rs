@@ -38,6 +38,15 @@ pub enum Command {
         /// Where the password may be used; the former one of that kind is gone.
         kind: WireKind,
     },
+    /// Say which mechanisms a credential is for.
+    AccountMechanisms {
+        /// The account's name.
+        name: String,
+        /// Which of its credentials.
+        kind: WireKind,
+        /// Their SASL names; all when absent.
+        mechanisms: Option<Vec<String>>,
+    },
     /// List all accounts.
     AccountList {},
     /// Show one account.
@@ -173,6 +182,11 @@ impl Control {
                 password,
                 kind,
             } => self.set_password(&name, &password, kind, by),
+            Command::AccountMechanisms {
+                name,
+                kind,
+                mechanisms,
+            } => self.set_mechanisms(&name, kind, mechanisms, by),
             Command::AccountList {} => Ok(self.list_accounts()),
             Command::AccountShow { name } => self.show_account(&name),
             Command::AccountEnable { name, enabled } => self.enable_account(&name, enabled, by),

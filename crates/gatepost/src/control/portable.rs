@@ -7,7 +7,7 @@
 use gatepost_sasl::{HmacMd5Contexts, ScramVerifier, Secret};
 use serde::{Deserialize, Serialize};
 
-use super::account::{WireKind, parse_address};
+use super::account::{WireKind, known_mechanisms, parse_address};
 use super::command::Failure;
 use super::wire_secret::WirePassword;
 use crate::store::stored_password::StoredPassword;
@@ -54,6 +54,9 @@ pub struct PortableCredential {
     pub label: Option<String>,
     /// Where it may be used.
     pub kind: WireKind,
+    /// SASL names of the only mechanisms it is for; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanisms: Option<Vec<String>>,
     /// What is kept of the password; none in an export without secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verifiers: Vec<WirePassword>,
@@ -70,6 +73,7 @@ impl PortableAccount {
             Ok(PortableCredential {
                 label: Some(credential.label.clone()),
                 kind: credential.kind.into(),
+                mechanisms: credential.mechanisms.clone(),
                 verifiers: if secrets {
                     written(store, credential)?
                 } else {
@@ -126,13 +130,17 @@ impl PortableCredential {
                 "{label:?} cannot be the name of a credential: it needs 1 to {MAX_LABEL} octets without control characters"
             )));
         }
+        let mechanisms = self.mechanisms.map(known_mechanisms).transpose()?;
         let mut read = Read::default();
         for text in &self.verifiers {
             read.take(text.expose())?;
         }
-        Ok(read
-            .proof()?
-            .map(|proof| NewCredential { kind, label, proof }))
+        Ok(read.proof()?.map(|proof| NewCredential {
+            kind,
+            label,
+            mechanisms,
+            proof,
+        }))
     }
 }
 

@@ -100,6 +100,7 @@ mod tests {
             mechanism: "PLAIN",
             authcid: Some(authcid),
             authzid: None,
+            trace: None,
             tls: None,
             result: AuthResult::Lost,
             reason: Reason::CredentialsInvalid,

@@ -21,6 +21,7 @@ pub fn profile(
         TlsMode::None => TlsPolicy::None,
     };
     profile.require_auth = listener.require_auth;
+    profile.mechanisms = listener.auth.mechanisms.as_deref().map(<[_]>::to_vec);
     let usual = match listener.profile {
         ListenerProfile::Submission => QuirkSet::SUBMISSION,
         ListenerProfile::Legacy => QuirkSet::LEGACY,

@@ -289,6 +289,7 @@ impl Responder {
                 .authzid
                 .as_ref()
                 .map(|name| name.as_str().to_owned()),
+            trace: exchange.claim().trace.clone(),
             tls: session.greeting_facts().tls.map(|tls| tls.version.clone()),
             result: AuthResult::Lost,
             reason: Reason::Ok,

@@ -187,6 +187,7 @@ mod tests {
             mechanism: "PLAIN",
             authcid: Some(authcid.into()),
             authzid: None,
+            trace: None,
             tls: Some("TLSv1.3".into()),
             result: AuthResult::Lost,
             reason: Reason::CredentialsInvalid,

@@ -75,20 +75,20 @@ fn uses(account: &Account) -> impl Iterator<Item = (CredentialKind, Counted)> {
 
 fn of(credential: &Credential) -> impl Iterator<Item = Counted> {
     let scram = Hash::ALL.into_iter().filter_map(|hash| {
+        if !credential.is_for(hash.scram_name()) {
+            return None;
+        }
         if credential.scram(hash).is_some() {
             return Some(Counted::Can(Ability::Scram(hash)));
         }
         credential.scram(Hash::Sha256).map(|_| Counted::Lacks(hash))
     });
-    let cram_md5 = credential
-        .has_cram_md5()
+    let cram_md5 = (credential.has_cram_md5() && credential.is_for("CRAM-MD5"))
         .then_some(Counted::Can(Ability::CramMd5));
-    let digest_md5 = credential
-        .has_digest_md5()
+    let digest_md5 = (credential.has_digest_md5() && credential.is_for("DIGEST-MD5"))
         .then_some(Counted::Can(Ability::DigestMd5));
     // Every verifier can check a shown password.
-    scram
-        .chain(cram_md5)
-        .chain(digest_md5)
-        .chain([Counted::Can(Ability::Password)])
+    let shown = credential.is_for("PLAIN") || credential.is_for("LOGIN");
+    let shown = shown.then_some(Counted::Can(Ability::Password));
+    scram.chain(cram_md5).chain(digest_md5).chain(shown)
 }

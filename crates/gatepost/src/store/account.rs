@@ -81,6 +81,8 @@ pub struct Credential {
     pub kind: CredentialKind,
     /// Its name within the account.
     pub label: String,
+    /// SASL names of the only mechanisms it is for; all of them when absent.
+    pub mechanisms: Option<Vec<String>>,
     /// What PLAIN and LOGIN are checked against; without it, another verifier ([`super::Store::password_check`]).
     pub password: Option<StoredPassword>,
     /// What SCRAM is checked against: at most one verifier for each hash.
@@ -92,6 +94,12 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// Whether it is for this mechanism. For any other, it is as if it were not there.
+    pub fn is_for(&self, mechanism: &str) -> bool {
+        let named = self.mechanisms.as_deref();
+        named.is_none_or(|named| named.iter().any(|name| name == mechanism))
+    }
+
     /// The SCRAM verifier for a hash.
     pub fn scram(&self, hash: Hash) -> Option<&ScramVerifier> {
         self.scram.iter().find(|verifier| verifier.hash() == hash)

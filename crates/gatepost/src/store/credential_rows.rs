@@ -33,6 +33,7 @@ struct StoredCredential {
     id: i64,
     kind: String,
     label: String,
+    mechanisms: Option<String>,
 }
 
 impl StoredCredential {
@@ -41,6 +42,7 @@ impl StoredCredential {
             id: row.get(0)?,
             kind: row.get(1)?,
             label: row.get(2)?,
+            mechanisms: row.get(3)?,
         })
     }
 
@@ -50,6 +52,9 @@ impl StoredCredential {
             id: CredentialId::from(self.id),
             kind: CredentialKind::parse(&self.kind)?,
             label: self.label,
+            mechanisms: self
+                .mechanisms
+                .map(|names| names.split_ascii_whitespace().map(str::to_owned).collect()),
             password: None,
             scram: Vec::new(),
             cram_md5: None,
@@ -80,9 +85,11 @@ impl StoredCredential {
 }
 
 fn stored_credentials(db: &Connection, account: i64) -> rusqlite::Result<Vec<StoredCredential>> {
-    db.prepare_cached("SELECT id, kind, label FROM credential WHERE account = ?1 ORDER BY id")?
-        .query_map([account], StoredCredential::read)?
-        .collect()
+    db.prepare_cached(
+        "SELECT id, kind, label, mechanisms FROM credential WHERE account = ?1 ORDER BY id",
+    )?
+    .query_map([account], StoredCredential::read)?
+    .collect()
 }
 
 fn verifiers(db: &Connection, credential: i64) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
@@ -189,6 +196,24 @@ pub(super) fn delete_other_scram(db: &Connection, kept: ScramHashes) -> rusqlite
 pub(super) fn delete_digest_md5(db: &Connection) -> rusqlite::Result<()> {
     db.execute("DELETE FROM verifier WHERE scheme = ?1", [DIGEST_MD5])?;
     Ok(())
+}
+
+/// Says which mechanisms a credential is for; all when `None`. Whether it exists.
+pub(super) fn set_mechanisms(
+    db: &Connection,
+    account: AccountId,
+    label: &str,
+    mechanisms: Option<&[String]>,
+) -> Result<bool, RowError> {
+    let there = db.execute(
+        "UPDATE credential SET mechanisms = ?3 WHERE account = ?1 AND label = ?2",
+        params![
+            account.number(),
+            label,
+            mechanisms.map(|names| names.join(" "))
+        ],
+    )?;
+    Ok(there > 0)
 }
 
 pub(super) fn delete(

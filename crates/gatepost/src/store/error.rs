@@ -81,6 +81,14 @@ pub enum StoreError {
         /// SQLite's reason.
         source: rusqlite::Error,
     },
+    /// The account has no credential of that kind.
+    #[error("{name} has no {kind} credential: `gatepost account password` gives it one")]
+    NoSuchCredential {
+        /// The account.
+        name: String,
+        /// The kind.
+        kind: &'static str,
+    },
     /// Another process holds the accounts.
     #[error("{} is in use by another gatepost process: stop it, or let it answer through control.sock", path.display())]
     InUse {

@@ -37,6 +37,8 @@ pub struct NewCredential {
     pub kind: CredentialKind,
     /// Its name within the account.
     pub label: String,
+    /// SASL names of the only mechanisms it is for.
+    pub mechanisms: Option<Vec<String>>,
     /// What proves it.
     pub proof: Proof,
 }
@@ -113,7 +115,12 @@ impl Store {
                 }
                 Proof::Kept(verifiers) => *verifiers,
             };
-            Ok((it.kind, it.label, verifiers))
+            Ok(DerivedCredential {
+                kind: it.kind,
+                label: it.label,
+                mechanisms: it.mechanisms,
+                verifiers,
+            })
         });
         Ok(Derived {
             credentials: credentials.collect::<Result<_, _>>()?,
@@ -125,7 +132,14 @@ impl Store {
 /// An account to be added, its passwords hashed.
 struct Derived {
     new: NewAccount,
-    credentials: Vec<(CredentialKind, String, Verifiers)>,
+    credentials: Vec<DerivedCredential>,
+}
+
+struct DerivedCredential {
+    kind: CredentialKind,
+    label: String,
+    mechanisms: Option<Vec<String>>,
+    verifiers: Verifiers,
 }
 
 impl Derived {
@@ -136,10 +150,11 @@ impl Derived {
         if !self.new.enabled {
             rows::set_enabled(db, id, false)?;
         }
-        self.credentials
-            .iter()
-            .try_for_each(|(kind, label, verifiers)| {
-                credential_rows::insert(db, store.seal(), id, (*kind, label), verifiers)
-            })
+        self.credentials.iter().try_for_each(|it| {
+            let place = (it.kind, it.label.as_str());
+            credential_rows::insert(db, store.seal(), id, place, &it.verifiers)?;
+            let mechanisms = it.mechanisms.as_deref();
+            credential_rows::set_mechanisms(db, id, &it.label, mechanisms).map(drop)
+        })
     }
 }

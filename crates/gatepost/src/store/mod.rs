@@ -254,17 +254,43 @@ impl Store {
         })
     }
 
-    /// Gives an account a password of one kind; the account's former credential of that kind is gone. Blocks like
-    /// [`Self::add_account`].
+    /// Gives an account a password of one kind; the account's former credential of that kind is gone, but not which mechanisms it
+    /// was for. Blocks like [`Self::add_account`].
     pub fn set_password(&self, name: &str, new: NewPassword) -> Result<Arc<Account>, StoreError> {
         let account = self.existing_account(name)?;
         let verifiers = self.derive(&account.name, &[new])?;
+        let kept = |kind: CredentialKind| {
+            let former = account.credentials.iter();
+            let mut former = former.filter(|it| it.label == kind.as_str());
+            former.next().and_then(|it| it.mechanisms.as_deref())
+        };
         self.change(&account.lookup, |db, seal| {
             verifiers.iter().try_for_each(|(kind, verifiers)| {
                 credential_rows::delete(db, account.id, *kind)?;
                 let place = (*kind, kind.as_str());
-                credential_rows::insert(db, seal, account.id, place, verifiers)
+                credential_rows::insert(db, seal, account.id, place, verifiers)?;
+                credential_rows::set_mechanisms(db, account.id, kind.as_str(), kept(*kind))
+                    .map(drop)
             })
+        })
+    }
+
+    /// Says which mechanisms the account's credential of a kind is for, by their SASL names; all of them when `None`.
+    pub fn set_mechanisms(
+        &self,
+        name: &str,
+        kind: CredentialKind,
+        mechanisms: Option<&[String]>,
+    ) -> Result<Arc<Account>, StoreError> {
+        let account = self.existing_account(name)?;
+        let missing = || StoreError::NoSuchCredential {
+            name: account.name.clone(),
+            kind: kind.as_str(),
+        };
+        self.change(&account.lookup, |db, _| {
+            let label = kind.as_str();
+            let there = credential_rows::set_mechanisms(db, account.id, label, mechanisms)?;
+            there.then_some(()).ok_or_else(|| missing().into())
         })
     }
 

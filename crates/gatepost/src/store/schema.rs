@@ -63,6 +63,10 @@ const STEPS: &[&str] = &[
     ALTER TABLE credential DROP COLUMN scram_sha_256;
     ALTER TABLE credential DROP COLUMN cram_md5;
     ",
+    // 3. A credential may be for some mechanisms only.
+    "
+    ALTER TABLE credential ADD COLUMN mechanisms TEXT; -- SASL names, a space between them; all when NULL
+    ",
 ];
 
 /// The schema version this program writes.

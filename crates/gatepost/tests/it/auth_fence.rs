@@ -3,7 +3,10 @@
 use gatepost::auth::channel::Channel;
 use gatepost::store::CredentialKind::{self, Legacy, Password};
 
-use crate::toy_protocol::{House, Login, from, log_in};
+use gatepost_sasl::mechanism::{CRAM_MD5, DIGEST_MD5, PLAIN, SCRAM_SHA_256};
+use gatepost_sasl::{Mechanism, Refusal};
+
+use crate::toy_protocol::{House, Login, from, log_in, new_password};
 
 const CHANNELS: [(&str, bool, bool); 4] = [
     ("submission, clear", false, false),
@@ -56,6 +59,68 @@ async fn a_credential_opens_only_its_side_of_the_fence() {
             assert_eq!(ended.won(), opens, "{kind:?} by {mechanism} on {name}");
         }
     }
+}
+
+/// AUTH-27: a credential that is for some mechanisms is for all others as if it were not there, also after a new password and in
+/// another process.
+#[tokio::test]
+async fn a_credential_opens_nothing_by_a_mechanism_that_it_is_not_for() {
+    let house = House::new();
+    house.add("fred", &[(Password, "flintstone")]);
+    house.add("wilma", &[(Password, "pebbles")]);
+    let only = ["SCRAM-SHA-256".to_owned()];
+    house
+        .store
+        .set_mechanisms("fred", Password, Some(&only))
+        .unwrap();
+    let new = new_password(Password, "bedrock");
+    house.store.set_password("fred", new).unwrap();
+    let house = house.restarted();
+    for (mechanism, opens) in [
+        ("SCRAM-SHA-256", true),
+        ("SCRAM-SHA-512", false),
+        ("PLAIN", false),
+        ("LOGIN", false),
+    ] {
+        let peer = from("127.0.0.1", channel(true, false));
+        let login = Login::new(mechanism, "fred", "bedrock");
+        let ended = log_in(&house.authenticator, peer, login).await;
+        assert_eq!(ended.won(), opens, "{mechanism}");
+        let refused = (!opens).then_some(Refusal::CredentialsInvalid);
+        assert_eq!(ended.refusal(), refused, "{mechanism}");
+    }
+    // Without wilma nobody could use the others.
+    house.store.set_enabled("wilma", false).unwrap();
+    let offered = house.authenticator.mechanisms(&channel(true, false));
+    assert_eq!(offered, [&SCRAM_SHA_256]);
+    house.store.set_mechanisms("fred", Password, None).unwrap();
+    let offered = house.authenticator.mechanisms(&channel(true, false));
+    assert!(offered.len() > 3, "{offered:?}");
+    assert!(house.store.set_mechanisms("fred", Legacy, None).is_err());
+}
+
+/// CAP-02, CAP-03, CAP-08: what a listener names is all it offers, the strongest first.
+#[tokio::test]
+async fn cap_08_a_listener_offers_what_it_names_and_nothing_that_must_be_named_otherwise() {
+    let house = House::new();
+    house.add("fred", &[(Password, "flintstone"), (Legacy, "flintstone")]);
+    let offered = |legacy, named: Option<&[&'static Mechanism]>| {
+        let channel = Channel {
+            mechanisms: named.map(Into::into),
+            anonymous_account: Some("fred".into()),
+            ..channel(true, legacy)
+        };
+        house.authenticator.mechanisms(&channel)
+    };
+    assert!(!offered(true, None).contains(&&DIGEST_MD5));
+    let named: &[&'static Mechanism] = &[&PLAIN, &SCRAM_SHA_256, &CRAM_MD5];
+    assert_eq!(
+        offered(true, Some(named)),
+        [&SCRAM_SHA_256, &CRAM_MD5, &PLAIN]
+    );
+    // CRAM-MD5 stays what legacy listeners have.
+    assert_eq!(offered(false, Some(named)), [&SCRAM_SHA_256, &PLAIN]);
+    assert!(offered(false, Some(&[])).is_empty());
 }
 
 /// SCR-19: what nobody here could complete is not announced.

@@ -248,6 +248,7 @@ pub(super) fn account(name: &str, kind: WireKind, verifier: &str) -> PortableAcc
         enabled: true,
         acts_as: Vec::new(),
         credentials: vec![PortableCredential {
+            mechanisms: None,
             label: None,
             kind,
             verifiers: vec![WirePassword::new(verifier)],

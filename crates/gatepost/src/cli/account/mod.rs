@@ -40,6 +40,8 @@ pub(super) enum Arguments {
     Show(Named),
     /// Give an account a new password
     Password(Password),
+    /// Say which SASL mechanisms a credential is for
+    Mechanisms(Mechanisms),
     /// Switch an account off: it keeps everything and may do nothing
     Disable(Named),
     /// Switch an account on again
@@ -96,6 +98,32 @@ pub(super) struct Password {
 }
 
 #[derive(Debug, Args)]
+#[group(id = "which", required = true, args = ["only", "all"])]
+pub(super) struct Mechanisms {
+    /// Login name
+    name: String,
+    /// The only mechanisms, by name, with commas between them; for others it is as if the credential were not there
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        conflicts_with = "all"
+    )]
+    only: Vec<String>,
+    /// All mechanisms, as it is without this command
+    #[arg(long)]
+    all: bool,
+    /// The legacy credential, not the password
+    #[arg(long)]
+    legacy: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
 struct PasswordOptions {
     /// Read the password from standard input; otherwise one is generated and shown once
     #[arg(long)]
@@ -131,6 +159,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), CommandError> {
             password,
             kind,
         }),
+        Arguments::Mechanisms(mechanisms) => mechanisms.run(),
         Arguments::List(List { json, file }) => list(&file, json),
         Arguments::Show(named) => act(named, |name| Command::AccountShow { name }, details),
         Arguments::Disable(named) => act(named, switch(false), |account| {
@@ -154,6 +183,28 @@ pub(super) fn run(arguments: Arguments) -> Result<(), CommandError> {
         ),
         Arguments::Import(import) => import.run(),
         Arguments::Export(export) => export.run(),
+    }
+}
+
+impl Mechanisms {
+    fn run(self) -> Result<(), CommandError> {
+        let named = Named {
+            name: self.name,
+            json: self.json,
+            file: self.file,
+        };
+        let kind = if self.legacy {
+            WireKind::Legacy
+        } else {
+            WireKind::Password
+        };
+        let mechanisms = Some(self.only).filter(|_| !self.all);
+        let command = |name| Command::AccountMechanisms {
+            name,
+            kind,
+            mechanisms,
+        };
+        act(named, command, details)
     }
 }
 
@@ -196,13 +247,16 @@ fn details(account: &AccountView) -> String {
         lines.push("  no credential: `gatepost account password` gives it a password".to_owned());
     }
     for credential in &account.credentials {
+        let only = credential.mechanisms.as_ref();
+        let only = only.map(|names| format!(", by {} only", names.join(" or ")));
         lines.push(format!(
-            "  credential {}{}: {}",
+            "  credential {}{}{}: {}",
             credential.label,
             match credential.kind {
                 WireKind::Password => "",
                 WireKind::Legacy => ", on legacy listeners only",
             },
+            only.unwrap_or_default(),
             credential.verifiers.join(", ")
         ));
     }

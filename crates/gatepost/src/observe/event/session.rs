@@ -121,6 +121,8 @@ pub struct AuthAttempt {
     pub authcid: Option<String>,
     /// Authorization identity as the client gave it.
     pub authzid: Option<String>,
+    /// What a guest said of himself.
+    pub trace: Option<String>,
     /// Version of TLS, when there is TLS.
     pub tls: Option<String>,
     /// How it ended.
@@ -387,6 +389,7 @@ impl Record for AuthAttempt {
         to.text("mechanism", self.mechanism);
         to.some("authcid", self.authcid.as_deref());
         to.some("authzid", self.authzid.as_deref());
+        to.some("trace", self.trace.as_deref());
         to.some("tls", self.tls.as_deref());
         to.some("account", self.account.as_deref());
         to.some("credential", self.credential.as_deref());

@@ -1,5 +1,6 @@
 //! Mail clients of others submit to Gatepost, each by every mechanism it has, over every kind of listener.
 
+mod certificates;
 mod curl;
 mod gsasl;
 mod javamail;
