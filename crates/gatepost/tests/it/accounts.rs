@@ -246,7 +246,7 @@ fn a_database_of_a_newer_program_is_left_alone() {
         Store::open(directory.path(), CHEAP),
         Err(StoreError::TooNew {
             found: 99,
-            known: 2,
+            known: 3,
             ..
         })
     ));

@@ -193,11 +193,13 @@ fn what_is_not_played() {
     assert_eq!(
         left_out,
         [
+            "auth/anonymous: the offer is given",
             "auth/blank-credentials: mail needs no identity",
             "auth/cancel: the randomness is given",
             "auth/cram-md5-forms: the randomness is given",
             "auth/cram-md5-name-with-spaces: the randomness is given",
             "auth/directory-down: the randomness is given",
+            "auth/external: the offer is given",
             "auth/in-an-open-transaction: mail needs no identity",
             "auth/oauth-in-clear: tokens are known by heart",
             "auth/oauthbearer-discovery: tokens are known by heart",
