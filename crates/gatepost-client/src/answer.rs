@@ -11,6 +11,7 @@ use gatepost_sasl::{ClientAnswer, ClientQuestion, Derivation, Progress, Secret};
 use tokio::sync::Semaphore;
 
 use crate::client::Credential;
+use crate::kerberos::{Conversation, Target};
 
 /// Iterations between two looks at whether anybody still wants the key; a fraction of a millisecond.
 const SLICE: u32 = 500;
@@ -23,12 +24,32 @@ static PLACES: LazyLock<Semaphore> =
 pub(crate) async fn answer(
     question: ClientQuestion,
     credential: Option<Credential>,
+    conversation: Conversation,
 ) -> ClientAnswer {
     let answered = match (question, credential) {
         (ClientQuestion::Password, Some(Credential::Password(password))) => {
             Some(ClientAnswer::Password(password))
         }
         (ClientQuestion::Token, Some(Credential::Token(token))) => Some(ClientAnswer::Token(token)),
+        (
+            ClientQuestion::PassThrough {
+                mechanism: _,
+                host,
+                authzid,
+                layers,
+                message,
+            },
+            Some(Credential::Ticket(cache)),
+        ) => {
+            let target = Target {
+                cache,
+                host,
+                authzid,
+                layers: layers.into(),
+            };
+            let step = conversation.step(target, message).await;
+            Some(ClientAnswer::PassThrough(step))
+        }
         (ClientQuestion::Derive(derivation), _) => {
             derive(derivation).await.map(ClientAnswer::Derived)
         }
@@ -86,7 +107,11 @@ mod tests {
         let places = available_parallelism().map_or(1, Into::into);
         for _ in 0..places {
             let question = ClientQuestion::Derive(derivation.clone());
-            let given_up = timeout(Duration::from_millis(20), answer(question, None)).await;
+            let given_up = timeout(
+                Duration::from_millis(20),
+                answer(question, None, Conversation::default()),
+            )
+            .await;
             assert!(given_up.is_err());
         }
         let all = u32::try_from(places).unwrap();

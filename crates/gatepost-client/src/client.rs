@@ -34,6 +34,9 @@ pub enum Credential {
     Password(Secret),
     /// An OAuth access token, for OAUTHBEARER and XOAUTH2. It is never sent without TLS.
     Token(Secret),
+    /// The Kerberos ticket in this credential cache (`FILE:/run/user/1000/ticket`), for GSSAPI; in the default one when absent. The
+    /// system's Kerberos library is loaded for it.
+    Ticket(Option<String>),
 }
 
 impl Credential {
@@ -41,6 +44,7 @@ impl Credential {
         match self {
             Self::Password(_) => Means::Password,
             Self::Token(_) => Means::Token,
+            Self::Ticket(_) => Means::Ticket,
         }
     }
 }
@@ -64,6 +68,15 @@ impl Credentials {
         }
     }
 
+    /// The Kerberos ticket in this credential cache, or in the default one; it says whose it is.
+    pub fn with_ticket(cache: Option<String>) -> Self {
+        Self {
+            authcid: String::new(),
+            authzid: None,
+            credential: Credential::Ticket(cache),
+        }
+    }
+
     /// Whom to act as, for an account that may act for others.
     #[must_use]
     pub fn acting_as(mut self, authzid: impl Into<String>) -> Self {
@@ -76,6 +89,10 @@ impl Credentials {
         let credential = match &self.credential {
             Credential::Password(password) => ("password", password.expose()),
             Credential::Token(token) => ("token", token.expose()),
+            Credential::Ticket(cache) => (
+                "ticket cache",
+                cache.as_deref().unwrap_or_default().as_bytes(),
+            ),
         };
         let parts = [
             ("user name", self.authcid.as_bytes()),

@@ -19,6 +19,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::answer::answer;
 use crate::client::Credential;
 use crate::error::{AddressError, ChannelError, Error};
+use crate::kerberos::Conversation;
 use crate::stream::{Stream, Turn};
 use crate::tls::{self, Roots};
 use crate::trace::Trace;
@@ -182,16 +183,17 @@ impl Driver {
         content: &mut (dyn AsyncRead + Unpin + Send),
     ) -> Result<Result<Completed, ClientFailure>, Error> {
         let mut answering: Option<Answering> = None;
+        let conversation = Conversation::default();
         loop {
             while let Some(output) = self.session.poll() {
                 match output {
                     ClientOutput::StartTls => self.start_tls().await?,
                     ClientOutput::Ask(id, question) => {
                         let credential = credential.cloned();
-                        answering =
-                            Some(Box::pin(
-                                async move { (id, answer(question, credential).await) },
-                            ));
+                        let conversation = conversation.clone();
+                        answering = Some(Box::pin(async move {
+                            (id, answer(question, credential, conversation).await)
+                        }));
                     }
                     ClientOutput::Done(result) => return Ok(result),
                     // `wants_content` says it as long as it holds. Closing comes after `Done`; and between commands the connection is

@@ -20,6 +20,7 @@ mod connect;
 mod driver;
 mod end_point;
 mod error;
+mod kerberos;
 mod pins;
 mod stream;
 mod tls;

@@ -132,6 +132,12 @@ pub enum ClientQuestion {
     PassThrough {
         /// The mechanism that our own side speaks.
         mechanism: &'static Mechanism,
+        /// The server's host name as the user knows it.
+        host: String,
+        /// Whom to act as; `None` = as ourselves.
+        authzid: Option<String>,
+        /// Which security layers to agree on.
+        layers: LayerPolicy,
         /// The server's message; `None` = we speak first.
         message: Option<Vec<u8>>,
     },

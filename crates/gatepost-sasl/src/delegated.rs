@@ -6,8 +6,8 @@
 //! fn server(_: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
 //!     delegated::server(&THIS_MECHANISM, initial_response)
 //! }
-//! fn client(_: ClientParams) -> ClientStep {
-//!     delegated::client(&THIS_MECHANISM)
+//! fn client(params: ClientParams) -> ClientStep {
+//!     delegated::client(&THIS_MECHANISM, params)
 //! }
 //! ```
 //!
@@ -16,10 +16,10 @@
 //! succeeds only after its side has sent what it calls its last message.
 
 use crate::client::{
-    AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientPassThroughStep,
-    ClientQuestion, ClientStep, ClientSuccess,
+    AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientParams,
+    ClientPassThroughStep, ClientQuestion, ClientStep, ClientSuccess,
 };
-use crate::layer::SecurityLayer;
+use crate::layer::{LayerPolicy, SecurityLayer};
 use crate::mechanism::Mechanism;
 use crate::step::{
     Answer, AwaitAnswer, AwaitResponse, Outcome, PassThroughStep, Question, Refusal, ServerStep,
@@ -81,19 +81,39 @@ impl AwaitResponse for AwaitClient {
 }
 
 /// Begins a passed-through exchange of a client that speaks first.
-pub fn client(mechanism: &'static Mechanism) -> ClientStep {
-    ask_client(mechanism, None)
+pub fn client(mechanism: &'static Mechanism, params: ClientParams) -> ClientStep {
+    Exchange {
+        mechanism,
+        host: params.host,
+        authzid: params.authzid,
+        layers: params.layers,
+    }
+    .ask(None)
 }
 
-fn ask_client(mechanism: &'static Mechanism, message: Option<Vec<u8>>) -> ClientStep {
-    ClientStep::Ask(
-        ClientQuestion::PassThrough { mechanism, message },
-        Box::new(AwaitOwnSide { mechanism }),
-    )
+/// What a client's exchange is about.
+struct Exchange {
+    mechanism: &'static Mechanism,
+    host: String,
+    authzid: Option<String>,
+    layers: LayerPolicy,
+}
+
+impl Exchange {
+    fn ask(self, message: Option<Vec<u8>>) -> ClientStep {
+        let question = ClientQuestion::PassThrough {
+            mechanism: self.mechanism,
+            host: self.host.clone(),
+            authzid: self.authzid.clone(),
+            layers: self.layers,
+            message,
+        };
+        ClientStep::Ask(question, Box::new(AwaitOwnSide { exchange: self }))
+    }
 }
 
 struct AwaitOwnSide {
-    mechanism: &'static Mechanism,
+    exchange: Exchange,
 }
 
 impl AwaitClientAnswer for AwaitOwnSide {
@@ -101,7 +121,7 @@ impl AwaitClientAnswer for AwaitOwnSide {
         match answer {
             ClientAnswer::PassThrough(ClientPassThroughStep::Respond(response)) => {
                 let state = AwaitServer {
-                    mechanism: self.mechanism,
+                    exchange: self.exchange,
                 };
                 ClientStep::respond(response, state)
             }
@@ -121,12 +141,12 @@ impl AwaitClientAnswer for AwaitOwnSide {
 }
 
 struct AwaitServer {
-    mechanism: &'static Mechanism,
+    exchange: Exchange,
 }
 
 impl AwaitChallenge for AwaitServer {
     fn challenge(self: Box<Self>, challenge: &[u8]) -> ClientStep {
-        ask_client(self.mechanism, Some(challenge.to_vec()))
+        self.exchange.ask(Some(challenge.to_vec()))
     }
 
     fn succeeded(self: Box<Self>) -> Result<ClientSuccess, ClientFault> {
@@ -249,7 +269,10 @@ mod tests {
 
     /// A client that has sent its last message.
     fn last() -> Box<dyn AwaitChallenge> {
-        let (_, state) = own_side(client(&SCRAM_SHA_256));
+        let (_, state) = own_side(client(
+            &SCRAM_SHA_256,
+            ClientParams::new("user", "host", "nonce"),
+        ));
         waiting(
             state.answer(ClientAnswer::PassThrough(ClientPassThroughStep::Last {
                 response: b"last".to_vec(),
@@ -261,13 +284,19 @@ mod tests {
     // AUTH-21.
     #[test]
     fn a_client_believes_no_success_before_its_last_message() {
-        let (message, state) = own_side(client(&SCRAM_SHA_256));
+        let (message, state) = own_side(client(
+            &SCRAM_SHA_256,
+            ClientParams::new("user", "host", "nonce"),
+        ));
         assert_eq!(message, None);
         let respond =
             || ClientAnswer::PassThrough(ClientPassThroughStep::Respond(b"first".to_vec()));
         let early = waiting(state.answer(respond())).succeeded();
         assert_eq!(early.unwrap_err(), ClientFault::ServerNotProven);
-        let (_, state) = own_side(client(&SCRAM_SHA_256));
+        let (_, state) = own_side(client(
+            &SCRAM_SHA_256,
+            ClientParams::new("user", "host", "nonce"),
+        ));
         let (message, _) = own_side(waiting(state.answer(respond())).challenge(b"server"));
         assert_eq!(message.as_deref(), Some(&b"server"[..]));
         assert!(last().succeeded().unwrap().layer.is_some());
@@ -299,7 +328,10 @@ mod tests {
             ),
             (ClientAnswer::Unavailable, ClientFault::Unavailable),
         ] {
-            let (_, state) = own_side(client(&SCRAM_SHA_256));
+            let (_, state) = own_side(client(
+                &SCRAM_SHA_256,
+                ClientParams::new("user", "host", "nonce"),
+            ));
             let step = state.answer(answer);
             assert!(
                 matches!(&step, ClientStep::Abort(it) if *it == fault),

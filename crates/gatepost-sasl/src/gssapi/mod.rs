@@ -61,6 +61,6 @@ fn server(_params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep 
     }
 }
 
-fn client(_params: ClientParams) -> ClientStep {
-    delegated::client(&GSSAPI)
+fn client(params: ClientParams) -> ClientStep {
+    delegated::client(&GSSAPI, params)
 }

@@ -69,6 +69,8 @@ pub enum Means {
     Password,
     /// A bearer token.
     Token,
+    /// A Kerberos ticket.
+    Ticket,
 }
 
 impl Means {
@@ -77,6 +79,7 @@ impl Means {
         match self {
             Self::Password => mechanism.proves_password(),
             Self::Token => mechanism.needs == Needs::Token,
+            Self::Ticket => mechanism.needs == Needs::PassThrough,
         }
     }
 }

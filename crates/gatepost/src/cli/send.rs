@@ -20,7 +20,7 @@ use gatepost_client::{
     ContentMeter, Credential, Credentials, Envelope, EnvelopeId, MechanismChoice, Notify,
     Recipient, Reply, Ret,
 };
-use gatepost_sasl::{Mechanism, mechanism};
+use gatepost_sasl::{Mechanism, Needs, mechanism};
 use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
 
 use self::message::Input;
@@ -52,6 +52,9 @@ pub(super) struct Arguments {
     /// Authenticate with the OAuth access token in this file, by OAUTHBEARER or XOAUTH2
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Authenticate with the Kerberos ticket in this credential cache, by GSSAPI; --auth gssapi alone takes the default one
+    #[arg(long, value_name = "CACHE", conflicts_with_all = ["password_stdin", "token_file"])]
+    ticket_cache: Option<String>,
     /// How the connection is protected; default: implicit on port 465, starttls elsewhere
     #[arg(long, value_enum)]
     tls: Option<Protection>,
@@ -129,6 +132,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let envelope = arguments.envelope(reverse_path, recipients, &input.message);
     let credentials = match &arguments.token_file {
         Some(file) => Some(with_token(target.user.as_deref(), file)?),
+        None if arguments.has_ticket() => {
+            let credentials = Credentials::with_ticket(arguments.ticket_cache.clone());
+            Some(Credentials {
+                authzid: target.user.clone(),
+                ..credentials
+            })
+        }
         None => credentials(&target, input.password)?,
     };
     let submission = Submission {
@@ -153,6 +163,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 }
 
 impl Arguments {
+    fn has_ticket(&self) -> bool {
+        let takes_it = |mechanism: &Mechanism| mechanism.needs == Needs::PassThrough;
+        self.ticket_cache.is_some() || self.auth.is_some_and(takes_it)
+    }
+
     fn envelope(
         &self,
         reverse_path: ReversePath,

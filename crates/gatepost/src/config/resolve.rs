@@ -466,7 +466,7 @@ impl Resolver<'_> {
                     "route.auth.mechanism: {mechanism} does not use {}",
                     secret.option()
                 ),
-                "OAUTHBEARER and XOAUTH2 take a token_file, all others a password_file",
+                "OAUTHBEARER and XOAUTH2 take a token_file, GSSAPI a ticket_cache, all others a password_file",
             );
         }
         if let (SecretFile::Token(_), RouteTls::None) = (&secret, tls) {
@@ -476,9 +476,17 @@ impl Resolver<'_> {
                 "set tls = \"starttls\" or \"implicit\" for this route",
             );
         }
+        let user = user.map(|user| user.value);
+        if user.is_none() && !matches!(secret, SecretFile::Ticket(_)) && !table.has("user") {
+            self.fault(
+                &table.span,
+                "route.auth.user is missing",
+                "add user = \"scans@example.com\", the name at the smarthost",
+            );
+        }
         Some(RouteAuth {
             mechanism,
-            user: user?.value,
+            user: user.unwrap_or_default(),
             secret,
         })
     }
@@ -486,15 +494,18 @@ impl Resolver<'_> {
     fn secret_file(&mut self, table: &Table<'_>) -> Option<SecretFile> {
         let password = table.path("password_file", self.base, self.faults);
         let token = table.path("token_file", self.base, self.faults);
-        match (password, token) {
-            (Some(password), None) => Some(SecretFile::Password(password.value)),
-            (None, Some(token)) => Some(SecretFile::Token(token.value)),
-            (None, None) if table.has("password_file") || table.has("token_file") => None,
+        let ticket = table.path("ticket_cache", self.base, self.faults);
+        let kinds = ["password_file", "token_file", "ticket_cache"];
+        match (password, token, ticket) {
+            (Some(password), None, None) => Some(SecretFile::Password(password.value)),
+            (None, Some(token), None) => Some(SecretFile::Token(token.value)),
+            (None, None, Some(ticket)) => Some(SecretFile::Ticket(ticket.value)),
+            (None, None, None) if kinds.iter().any(|kind| table.has(kind)) => None,
             _ => {
                 self.fault(
                     &table.span,
                     "route.auth: it needs exactly one secret",
-                    "set password_file = \"FILE\", or token_file = \"FILE\" for OAUTHBEARER and XOAUTH2",
+                    "set password_file = \"FILE\", token_file = \"FILE\" for OAUTHBEARER and XOAUTH2, or ticket_cache = \"FILE\" for GSSAPI",
                 );
                 None
             }

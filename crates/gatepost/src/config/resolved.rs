@@ -375,7 +375,7 @@ pub enum RouteTls {
 pub struct RouteAuth {
     /// The only mechanism to use; the strongest one offered when absent.
     pub mechanism: Option<&'static Mechanism>,
-    /// Authentication identity.
+    /// Authentication identity. With a ticket, which names one itself, whom to act as, or empty.
     pub user: String,
     /// What proves it.
     pub secret: SecretFile,
@@ -388,13 +388,15 @@ pub enum SecretFile {
     Password(PathBuf),
     /// An OAuth access token, which something else replaces before it expires.
     Token(PathBuf),
+    /// A Kerberos credential cache, which something else keeps fresh.
+    Ticket(PathBuf),
 }
 
 impl SecretFile {
     /// Where it is.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Password(path) | Self::Token(path) => path,
+            Self::Password(path) | Self::Token(path) | Self::Ticket(path) => path,
         }
     }
 
@@ -403,6 +405,7 @@ impl SecretFile {
         match self {
             Self::Password(_) => "route.auth.password_file",
             Self::Token(_) => "route.auth.token_file",
+            Self::Ticket(_) => "route.auth.ticket_cache",
         }
     }
 
@@ -411,6 +414,7 @@ impl SecretFile {
         match self {
             Self::Password(_) => mechanism.proves_password(),
             Self::Token(_) => mechanism.needs == Needs::Token,
+            Self::Ticket(_) => mechanism.needs == Needs::PassThrough,
         }
     }
 }

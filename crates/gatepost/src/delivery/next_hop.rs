@@ -242,13 +242,18 @@ impl NextHop {
             let choice = auth
                 .mechanism
                 .map_or(MechanismChoice::Strongest, MechanismChoice::Only);
+            let credential = match &auth.secret {
+                SecretFile::Password(_) => Credential::Password(password.secret.clone()),
+                SecretFile::Token(_) => Credential::Token(password.secret.clone()),
+                SecretFile::Ticket(cache) => {
+                    Credential::Ticket(Some(format!("FILE:{}", cache.display())))
+                }
+            };
+            let acts_as = matches!(credential, Credential::Ticket(_)) && !auth.user.is_empty();
             let credentials = Credentials {
                 authcid: auth.user.clone(),
-                authzid: None,
-                credential: match auth.secret {
-                    SecretFile::Password(_) => Credential::Password(password.secret.clone()),
-                    SecretFile::Token(_) => Credential::Token(password.secret.clone()),
-                },
+                authzid: acts_as.then(|| auth.user.clone()),
+                credential,
             };
             mechanism = Some(client.authenticate(&credentials, choice).await?.name);
         }
