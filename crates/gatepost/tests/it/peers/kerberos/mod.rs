@@ -402,3 +402,46 @@ async fn gss_07_the_jdk_submits_under_every_layer() {
     let head = String::from_utf8_lossy(&stored[..600]).into_owned();
     assert!(head.contains("GSSAPI confidentiality"), "{head}");
 }
+
+// GSS-01, LAYER-01, AUTH-25.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gss_01_our_client_submits_with_a_ticket() {
+    let kdc = Kdc::start(&[ALICE], &[SERVICE]).await;
+    let server = server(&kdc, None).await;
+    let cache = kdc.ticket(ALICE, &[]).await;
+    let (message, octets) = (kdc.file("message"), long_message());
+    std::fs::write(&message, &octets).unwrap();
+    for (address, tls, layer) in [
+        (clear(&server), "none", "GSSAPI confidentiality"),
+        (server.smtp, "starttls", "with ESMTPSA id"),
+    ] {
+        let mut send = kdc.command(env!("CARGO_BIN_EXE_gatepost"));
+        send.arg("send")
+            .arg(format!("localhost:{}", address.port()))
+            .arg(&message)
+            .args(["--tls", tls, "--ticket-cache", &cache, "--verbose"])
+            .args(["--from", "alice@example.test", "--to", "you@example.com"])
+            .arg("--ca")
+            .arg(server.directory.path().join("ca.pem"));
+        let said = succeeds(&mut send, "").await;
+        let stored = server.newest().await;
+        assert!(ends_with_message(&stored, &octets), "{tls}: {said}");
+        let head = String::from_utf8_lossy(&stored[..600]).into_owned();
+        assert!(head.contains(layer), "{tls}: {head}");
+        assert!(said.contains("AUTH GSSAPI"), "{said}");
+        passed("gatepost send", "GSSAPI", tls, "to Gatepost");
+    }
+    // Without a ticket it says so.
+    let mut send = kdc.command(env!("CARGO_BIN_EXE_gatepost"));
+    send.arg("send")
+        .arg(format!("localhost:{}", clear(&server).port()))
+        .arg(&message)
+        .args(["--tls", "none", "--auth", "gssapi"])
+        .args(["--from", "alice@example.test", "--to", "you@example.com"]);
+    let output = run(&mut send, "").await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("/nonexistent/ticket"),
+        "{said}"
+    );
+}
