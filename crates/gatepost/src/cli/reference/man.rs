@@ -6,11 +6,13 @@ use super::page::{Block, Line, Page, Span};
 
 /// Columns of a source line, by the custom of manual pages.
 const WIDTH: usize = 78;
+/// Characters after which a word may be broken: no line is so narrow that this does not fit.
+const LONGEST_WORD: usize = 40;
 
-/// The whole file. An empty `date` leaves the date out.
+/// The whole file, ragged at the right, because what is typed must not be stretched. An empty `date` leaves the date out.
 pub(super) fn render(page: &Page, date: &str) -> String {
     let mut text = format!(
-        ".\\\" Written by `gatepost reference`; do not edit.\n.TH {} {} \"{}\" \"gatepost {}\" \"Gatepost\"\n.SH NAME\n{} \\- {}\n",
+        ".\\\" Written by `gatepost reference`; do not edit.\n.TH {} {} \"{}\" \"gatepost {}\" \"Gatepost\"\n.ad l\n.SH NAME\n{} \\- {}\n",
         escape(&page.name.to_uppercase()),
         page.section,
         date,
@@ -104,10 +106,17 @@ fn guarded(line: String) -> String {
     }
 }
 
-/// Every character stands for itself: no escape sequence, no typographic hyphen, quote or accent.
+/// Every character stands for itself: no escape sequence, no typographic hyphen, quote or accent. A word too long for a line, such as a
+/// fingerprint, may be broken, without a hyphen.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    let mut unbroken = 0;
     for letter in text.chars() {
+        unbroken = if letter == ' ' { 0 } else { unbroken + 1 };
+        if unbroken > LONGEST_WORD {
+            escaped.push_str("\\:");
+            unbroken = 1;
+        }
         match letter {
             '\\' => escaped.push_str("\\e"),
             '-' => escaped.push_str("\\-"),
