@@ -133,7 +133,8 @@ async fn gss_03_curl_and_gsasl_submit_with_a_ticket() {
         ])
         .args(["--service", "smtp", "--hostname", "localhost"])
         .args(["--connect", &format!("localhost:{}", clear(&server).port())]);
-    let said = succeeds(&mut gsasl, "QUIT\r\n").await;
+    // At the end of its input it says QUIT; one of ours before that would close the connection under it.
+    let said = succeeds(&mut gsasl, "").await;
     assert!(said.contains("235 2.7.0"), "{said}");
     passed("GNU SASL", "GSSAPI", "none", "to Gatepost");
     // GSS-09: "log principal".
