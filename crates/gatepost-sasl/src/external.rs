@@ -6,8 +6,8 @@
 use crate::client::{AwaitOutcomeOrEmpty, ClientFault, ClientParams, ClientStep};
 use crate::identity::Authzid;
 use crate::mechanism::{InitialResponse, Mechanism, Needs};
-use crate::server::{AwaitGrant, ServerParams};
-use crate::step::{AwaitResponse, Question, Refusal, ServerStep};
+use crate::server::{AwaitGrant, ServerParams, client_first};
+use crate::step::{Question, Refusal, ServerStep};
 
 /// EXTERNAL.
 pub static EXTERNAL: Mechanism = Mechanism {
@@ -25,18 +25,7 @@ pub static EXTERNAL: Mechanism = Mechanism {
 };
 
 fn server(_params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
-    match initial_response {
-        Some(message) => check(message),
-        None => ServerStep::Challenge(Vec::new(), Box::new(AwaitMessage)),
-    }
-}
-
-struct AwaitMessage;
-
-impl AwaitResponse for AwaitMessage {
-    fn respond(self: Box<Self>, response: &[u8]) -> ServerStep {
-        check(response)
-    }
+    client_first(initial_response, check)
 }
 
 fn check(message: &[u8]) -> ServerStep {

@@ -8,8 +8,8 @@ use crate::client::{ClientFault, ClientParams, ClientStep};
 use crate::identity::Authzid;
 use crate::mechanism::{InitialResponse, Mechanism, Needs};
 use crate::saslname;
-use crate::server::ServerParams;
-use crate::step::{AwaitResponse, Refusal, ServerStep};
+use crate::server::{ServerParams, client_first};
+use crate::step::{Refusal, ServerStep};
 
 /// OAUTHBEARER.
 pub static OAUTHBEARER: Mechanism = Mechanism {
@@ -27,18 +27,7 @@ pub static OAUTHBEARER: Mechanism = Mechanism {
 };
 
 fn server(_params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
-    match initial_response {
-        Some(message) => check(message),
-        None => ServerStep::Challenge(Vec::new(), Box::new(AwaitMessage)),
-    }
-}
-
-struct AwaitMessage;
-
-impl AwaitResponse for AwaitMessage {
-    fn respond(self: Box<Self>, response: &[u8]) -> ServerStep {
-        check(response)
-    }
+    client_first(initial_response, check)
 }
 
 fn check(message: &[u8]) -> ServerStep {

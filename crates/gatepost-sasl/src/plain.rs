@@ -13,8 +13,8 @@ use crate::identity::{Authcid, Authzid};
 use crate::mechanism::{InitialResponse, Mechanism, Needs};
 use crate::prep;
 use crate::secret::Secret;
-use crate::server::{AwaitVerdict, MAX_PASSWORD_OCTETS, ServerParams};
-use crate::step::{AwaitResponse, Question, Refusal, ServerStep};
+use crate::server::{AwaitVerdict, MAX_PASSWORD_OCTETS, ServerParams, client_first};
+use crate::step::{Question, Refusal, ServerStep};
 
 /// PLAIN.
 pub static PLAIN: Mechanism = Mechanism {
@@ -32,73 +32,57 @@ pub static PLAIN: Mechanism = Mechanism {
 };
 
 fn server(params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
-    let state = AwaitMessage { params };
-    match initial_response {
-        Some(message) => state.check(message),
-        None => ServerStep::Challenge(Vec::new(), Box::new(state)),
+    client_first(initial_response, move |message| check(&params, message))
+}
+
+fn check(params: &ServerParams, message: &[u8]) -> ServerStep {
+    match parse(params, message) {
+        Ok((authcid, question)) => ServerStep::Ask(
+            question,
+            Box::new(AwaitVerdict {
+                mechanism: &PLAIN,
+                authcid,
+            }),
+        ),
+        Err(refusal) => ServerStep::refused(refusal),
     }
 }
 
-struct AwaitMessage {
-    params: ServerParams,
-}
-
-impl AwaitResponse for AwaitMessage {
-    fn respond(self: Box<Self>, response: &[u8]) -> ServerStep {
-        self.check(response)
+fn parse(params: &ServerParams, message: &[u8]) -> Result<(Authcid, Question), Refusal> {
+    // An empty message is well-formed base64 and no message of ours: not a syntax error in the protocol above (AUTH-05).
+    if message.is_empty() {
+        return Err(Refusal::CredentialsEmpty);
     }
-}
-
-impl AwaitMessage {
-    fn check(&self, message: &[u8]) -> ServerStep {
-        match self.parse(message) {
-            Ok((authcid, question)) => ServerStep::Ask(
-                question,
-                Box::new(AwaitVerdict {
-                    mechanism: &PLAIN,
-                    authcid,
-                }),
-            ),
-            Err(refusal) => ServerStep::refused(refusal),
-        }
+    let mut fields = message.split(|octet| *octet == 0);
+    let (Some(authzid), Some(authcid), Some(password), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        return Err(Refusal::Malformed);
+    };
+    // PLAIN-08: what is asked for is then the same as by `NUL name NUL password`.
+    let (authzid, authcid) = match authcid {
+        [] if params.authzid_without_authcid => (authcid, authzid),
+        _ => (authzid, authcid),
+    };
+    if authcid.is_empty() || password.is_empty() {
+        return Err(Refusal::CredentialsEmpty);
     }
-
-    fn parse(&self, message: &[u8]) -> Result<(Authcid, Question), Refusal> {
-        // An empty message is well-formed base64 and no message of ours: not a syntax error in the protocol above (AUTH-05).
-        if message.is_empty() {
-            return Err(Refusal::CredentialsEmpty);
-        }
-        let mut fields = message.split(|octet| *octet == 0);
-        let (Some(authzid), Some(authcid), Some(password), None) =
-            (fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return Err(Refusal::Malformed);
-        };
-        // PLAIN-08: what is asked for is then the same as by `NUL name NUL password`.
-        let (authzid, authcid) = match authcid {
-            [] if self.params.authzid_without_authcid => (authcid, authzid),
-            _ => (authzid, authcid),
-        };
-        if authcid.is_empty() || password.is_empty() {
-            return Err(Refusal::CredentialsEmpty);
-        }
-        if password.len() > MAX_PASSWORD_OCTETS {
-            return Err(Refusal::Malformed);
-        }
-        let authcid = Authcid::parse(&name(authcid)?).map_err(|_| Refusal::Malformed)?;
-        // RFC 4616 §2: an empty authzid asks for the one that belongs to the authcid.
-        let authzid = match authzid {
-            [] => None,
-            octets => Some(Authzid::parse(&name(octets)?).map_err(|_| Refusal::Malformed)?),
-        };
-        let question = Question::Password {
-            mechanism: &PLAIN,
-            authcid: authcid.clone(),
-            authzid,
-            password: Secret::new(password),
-        };
-        Ok((authcid, question))
+    if password.len() > MAX_PASSWORD_OCTETS {
+        return Err(Refusal::Malformed);
     }
+    let authcid = Authcid::parse(&name(authcid)?).map_err(|_| Refusal::Malformed)?;
+    // RFC 4616 §2: an empty authzid asks for the one that belongs to the authcid.
+    let authzid = match authzid {
+        [] => None,
+        octets => Some(Authzid::parse(&name(octets)?).map_err(|_| Refusal::Malformed)?),
+    };
+    let question = Question::Password {
+        mechanism: &PLAIN,
+        authcid: authcid.clone(),
+        authzid,
+        password: Secret::new(password),
+    };
+    Ok((authcid, question))
 }
 
 fn name(octets: &[u8]) -> Result<String, Refusal> {

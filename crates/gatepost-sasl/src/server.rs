@@ -1,10 +1,10 @@
-//! What a server exchange is given at its beginning, and the state shared by mechanisms that show the password.
+//! What a server exchange is given at its beginning, how one begins whose client speaks first, and the states several mechanisms share.
 
 use crate::channel_binding::ChannelBindings;
 use crate::identity::Authcid;
 use crate::layer::LayerPolicy;
 use crate::mechanism::Mechanism;
-use crate::step::{Answer, AwaitAnswer, Outcome, Refusal, ServerStep};
+use crate::step::{Answer, AwaitAnswer, AwaitResponse, Outcome, Refusal, ServerStep};
 
 /// Longest password in octets that a mechanism passes on. RFC 4616 §2 asks for at least 255.
 pub(crate) const MAX_PASSWORD_OCTETS: usize = 1024;
@@ -28,6 +28,25 @@ pub struct ServerParams {
     pub realms: Vec<String>,
     /// Which security layers may be agreed on: none inside TLS, unless it is asked for (LAYER-07).
     pub layers: LayerPolicy,
+}
+
+/// Begins an exchange whose client speaks first: with its initial response, or asked for by an empty challenge (RFC 4954 §4).
+pub(crate) fn client_first(
+    initial_response: Option<&[u8]>,
+    check: impl FnOnce(&[u8]) -> ServerStep + Send + 'static,
+) -> ServerStep {
+    match initial_response {
+        Some(message) => check(message),
+        None => ServerStep::Challenge(Vec::new(), Box::new(AwaitFirstMessage(check))),
+    }
+}
+
+struct AwaitFirstMessage<F>(F);
+
+impl<F: FnOnce(&[u8]) -> ServerStep + Send> AwaitResponse for AwaitFirstMessage<F> {
+    fn respond(self: Box<Self>, response: &[u8]) -> ServerStep {
+        (self.0)(response)
+    }
 }
 
 /// Waits for a directory that knows what the mechanism does not: who it is.
