@@ -28,6 +28,13 @@ make_certificate() {
     cd /
 }
 
+# kerberos OWNER: when /peer holds krb5.conf and keytab, the programs of this root find them, and OWNER may read the keys.
+kerberos() {
+    [ -f /peer/keytab ] || return 0
+    install -m 644 /peer/krb5.conf /etc/krb5.conf
+    install -o "$1" -m 600 /peer/keytab /etc/krb5.keytab
+}
+
 # serve_ports STARTTLS IMPLICIT CLEAR: says `ready` when all three have answered, and waits for the end of the input.
 serve_ports() {
     await "STARTTLS port $1" greeted "$1"

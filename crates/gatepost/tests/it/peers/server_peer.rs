@@ -138,6 +138,19 @@ impl ServerPeer {
         .await
     }
 
+    /// Starts it for GSSAPI alone, with these settings of Kerberos and these keys of its service.
+    pub(super) async fn start_with_keytab(
+        program: Program,
+        settings: &Path,
+        keytab: &Path,
+    ) -> Self {
+        Self::start_in(program, &["--mechanisms", "GSSAPI"], |directory| {
+            std::fs::copy(settings, directory.join("krb5.conf")).unwrap();
+            std::fs::copy(keytab, directory.join("keytab")).unwrap();
+        })
+        .await
+    }
+
     /// Starts it without AUTH: it takes mail from this machine.
     pub(super) async fn start_open(program: Program) -> Self {
         Self::start_with(program, &["--open"]).await

@@ -38,7 +38,12 @@ pub(super) fn route(
 }
 
 /// The same, authenticated so or not at all.
-fn route_with(peer: &ServerPeer, domain: &str, tls: RouteTls, auth: Option<RouteAuth>) -> Route {
+pub(super) fn route_with(
+    peer: &ServerPeer,
+    domain: &str,
+    tls: RouteTls,
+    auth: Option<RouteAuth>,
+) -> Route {
     let port = match tls {
         RouteTls::StartTls => peer.starttls,
         RouteTls::Implicit => peer.implicit,

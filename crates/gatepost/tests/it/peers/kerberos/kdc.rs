@@ -51,6 +51,11 @@ impl Kdc {
         panic!("krb5kdc finds no port");
     }
 
+    /// The directory of the centre, with `krb5.conf`, the keytab and the caches.
+    pub(super) fn place(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The keys of the services.
     pub(super) fn keytab(&self) -> PathBuf {
         self.directory.path().join("keytab")
@@ -175,7 +180,8 @@ fn write_settings(place: &Path, port: u16) {
     let [ours, _] = REALMS;
     let settings = format!(
         "[libdefaults]\ndefault_realm = {ours}\ndns_lookup_kdc = false\ndns_lookup_realm = false\n\
-         dns_canonicalize_hostname = false\nrdns = false\n[realms]\n{known}[domain_realm]\nlocalhost = {ours}\n"
+         dns_canonicalize_hostname = false\nrdns = false\n\
+         ignore_acceptor_hostname = true\n[realms]\n{known}[domain_realm]\nlocalhost = {ours}\n"
     );
     std::fs::write(place.join("krb5.conf"), settings).unwrap();
     let settings = format!(

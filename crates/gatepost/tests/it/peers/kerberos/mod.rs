@@ -1,5 +1,6 @@
 //! GSSAPI: clients of others with tickets of a real key distribution centre, and our own client's tokens, bent.
 
+mod cyrus;
 mod kdc;
 
 use std::collections::BTreeSet;
