@@ -107,6 +107,11 @@ mod followed {
     }
 
     #[test]
+    fn kerberos() {
+        follow("kerberos.md");
+    }
+
+    #[test]
     fn certificates() {
         follow("certificates.md");
     }
