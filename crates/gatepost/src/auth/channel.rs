@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gatepost_sasl::{ChannelBindings, LayerPolicy, Mechanism, Needs, VerifierKind};
 
 use super::certificate::ClientCertificate;
-use crate::config::resolved::HostPort;
+use crate::config::resolved::{HostPort, must_be_named};
 
 /// A connection's protection and the rules of the listener it came in by.
 #[derive(Debug, Clone, Default)]
@@ -61,11 +61,6 @@ impl Channel {
             None => !must_be_named(mechanism),
         }
     }
-}
-
-/// What a listener offers only if its operator has thought of it.
-fn must_be_named(mechanism: &Mechanism) -> bool {
-    mechanism.needs == Needs::Nothing
 }
 
 /// Who is at the other end of an exchange.

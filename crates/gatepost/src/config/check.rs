@@ -8,6 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use gatepost_sasl::mechanism::DIGEST_MD5;
+
 use super::resolved::{
     Config, KeySource, Listener, ListenerProfile, QUEUE_SEGMENT_OCTETS, Route, RouteAction,
     RouteMatch, RouteTls, Smarthost, TlsMode,
@@ -35,6 +37,7 @@ pub fn advice(config: &Config) -> Vec<Advice> {
     for listener in &config.listeners {
         notes.listener(listener);
     }
+    notes.digest_md5(config);
     notes.tokens(config);
     notes.routes(config);
     notes.times(config);
@@ -98,6 +101,27 @@ impl Notes {
                 "set tls = \"starttls\", or use port 465",
             ),
             _ => {}
+        }
+    }
+
+    fn digest_md5(&mut self, config: &Config) {
+        let named = |listener: &&Listener| listener.auth.names(&DIGEST_MD5);
+        let legacy = |listener: &Listener| listener.profile == ListenerProfile::Legacy;
+        let mut named = config.listeners.iter().filter(named).peekable();
+        if named.peek().is_none() && !config.accounts.digest_realms.is_empty() {
+            self.add(
+                "accounts.digest_realms: no listener offers DIGEST-MD5",
+                "write mechanisms = [\"default\", \"digest-md5\"] in the [[listener]] section of the programs that need it; otherwise remove the option: what is kept for it is as good as the password",
+            );
+        }
+        for listener in named.filter(|it| !legacy(it)) {
+            self.add(
+                format!(
+                    "listener {}: digest-md5 is offered on legacy listeners only",
+                    listener.name
+                ),
+                "set profile = \"legacy\" with the networks of the old programs, or take it out of mechanisms: what other programs do is better",
+            );
         }
     }
 

@@ -35,7 +35,7 @@ pub enum Kind {
     Words(&'static [&'static str]),
     /// A list of texts.
     Texts,
-    /// A list of SASL mechanisms by name, in any case.
+    /// A list of SASL mechanisms by name, in any case, and of the word for those of a listener without such a list.
     Mechanisms,
     /// A path; a relative one starts at the directory of the configuration file.
     Path,
@@ -104,9 +104,14 @@ impl Kind {
     }
 }
 
+/// In a list of mechanisms: those of a listener that has no such list.
+pub(super) const DEFAULT_MECHANISMS: &str = "default";
+
 fn mechanism_names() -> Vec<String> {
     let all = mechanism::ALL.iter();
-    all.map(|mechanism| mechanism.name.to_ascii_lowercase())
+    let all = all.map(|mechanism| mechanism.name.to_ascii_lowercase());
+    std::iter::once(DEFAULT_MECHANISMS.to_owned())
+        .chain(all)
         .collect()
 }
 
@@ -165,7 +170,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("listener", "proxy", Kind::Networks, Value("[]"), "[\"10.0.0.5/32\"]", "Proxies in front of this listener. With it, every connection must come from one of these networks and begin with a PROXY protocol header (version 1 or 2), and the address in it is the client's. Without it, no header is understood."),
     option("listener", "proxy_tls_trust", Kind::Truth, Value("false"), "true", "The proxy ends TLS: what its header (version 2) says of the client's TLS counts as TLS here. The way from the proxy must be as safe as TLS. Not with tls = \"implicit\"."),
     option("listener", "require_auth", Kind::Truth, Value("true"), "true", "Refuse mail before authentication. This version serves authenticated sessions only, so only true is accepted."),
-    option("listener", "mechanisms", Kind::Mechanisms, Nothing, "[\"scram-sha-256\", \"plain\"]", "The only SASL mechanisms of this listener; each is still offered only where it can succeed, and what shows the password only inside TLS or to legacy listeners. When absent, all of them but anonymous, which must be named."),
+    option("listener", "mechanisms", Kind::Mechanisms, Nothing, "[\"default\", \"digest-md5\"]", "The only SASL mechanisms of this listener; each is still offered only where it can succeed, what shows the password only inside TLS or on legacy listeners, and cram-md5 and digest-md5 only on legacy listeners. \"default\" stands for what a listener without this list has: all of them but digest-md5 and anonymous, which must be named."),
     option("listener", "client_certificates", Kind::Truth, Value("false"), "true", "Ask clients for a TLS certificate. Those that have none, or one without a [[client_certificate]] rule, go on without."),
     option("listener", "client_ca", Kind::Path, Nothing, "\"devices-ca.pem\"", "PEM file of the authorities that sign clients' certificates: names in a certificate count only with it. Asks for certificates as well."),
     option("listener", "anonymous_account", Kind::Text, Nothing, "\"dropbox@example.com\"", "The account that guests act for, where mechanisms names \"anonymous\". What they submit goes from and to the addresses of this account, and nowhere else."),
@@ -185,7 +190,7 @@ pub static OPTIONS: &[ConfigOption] = &[
     option("tls", "more", Kind::Tables, Nothing, "", "Further certificates, each for the names it holds: a client that asks for one of them (SNI) gets it. Everyone else gets the first."),
 
     option("accounts", "scram", Kind::Words(&["sha-1", "sha-256", "sha-512"]), Value("[\"sha-1\", \"sha-256\", \"sha-512\"]"), "[\"sha-256\"]", "The hashes for which SCRAM keys are kept and SCRAM is offered. SHA-256 is always among them; SHA-1 is for clients that know no other. Keys for a hash that is taken out are forgotten at the next start; those for a new one are made when a password is set, or shown at a login, and the hash is offered when every account that can use SHA-256 has them."),
-    option("accounts", "digest_realms", Kind::Texts, Nothing, "[\"example.com\"]", "The realms of DIGEST-MD5. When absent, the host name if a listener names digest-md5 among its mechanisms. With at least one, legacy credentials keep what it needs, sealed, and legacy listeners can offer it; without, that is forgotten at the next start. It is as good as the password there, so set it only for programs that know nothing better. Made when a password is set, or shown at a login."),
+    option("accounts", "digest_realms", Kind::Texts, Nothing, "[\"example.com\"]", "The realms of DIGEST-MD5. When absent, the host name if a listener names digest-md5 among its mechanisms. With at least one, legacy credentials keep what it needs, sealed, and legacy listeners that name digest-md5 can offer it; without, that is forgotten at the next start. It is as good as the password there, so set it only for programs that know nothing better. Made when a password is set, or shown at a login."),
 
     option("kerberos", "keytab", Kind::Path, Refused, "\"/etc/gatepost/smtp.keytab\"", "File with the key of smtp/HOST@REALM, HOST being the name that clients connect to. Readable by Gatepost alone."),
     option("kerberos", "principal", Kind::Text, Nothing, "\"smtp/submit.example.com\"", "The only principal to accept tickets for. Every smtp/… of the keytab when absent."),

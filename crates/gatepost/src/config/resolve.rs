@@ -92,7 +92,9 @@ impl Resolver<'_> {
             .collect();
         let mut accounts = self.accounts(&top);
         // Whoever names DIGEST-MD5 wants it: without a realm nobody could use it.
-        if accounts.digest_realms.is_empty() && listeners.iter().any(names_digest_md5) {
+        if accounts.digest_realms.is_empty()
+            && listeners.iter().any(|it| it.auth.names(&DIGEST_MD5))
+        {
             accounts.digest_realms.extend(hostname.clone());
         }
         Some(Config {
@@ -595,11 +597,6 @@ fn scram_hash(word: &str) -> Result<Hash, String> {
             name.is_some_and(|name| name.eq_ignore_ascii_case(word))
         })
         .ok_or_else(|| format!("{word:?} is not known"))
-}
-
-fn names_digest_md5(listener: &Listener) -> bool {
-    let named = &listener.auth.mechanisms;
-    named.iter().any(|named| named.contains(&&DIGEST_MD5))
 }
 
 /// A realm of DIGEST-MD5: whatever fits a challenge, of which 2048 octets are the limit.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_sasl::{Hash, LayerPolicy, Mechanism, Needs};
+use gatepost_sasl::{Hash, LayerPolicy, Mechanism, Needs, VerifierKind};
 use gatepost_smtp::quirk::Quirk;
 
 use crate::config::endpoint::Endpoint;
@@ -120,6 +120,15 @@ impl Layers {
     }
 }
 
+/// What a listener offers only if its operator has thought of it: guests, and what old programs need that know nothing better
+/// (RFC 6331).
+pub fn must_be_named(mechanism: &Mechanism) -> bool {
+    matches!(
+        mechanism.needs,
+        Needs::Nothing | Needs::Verifier(VerifierKind::DigestMd5)
+    )
+}
+
 /// By what clients of a listener may prove who they are.
 #[derive(Debug, Clone, Default)]
 pub struct ListenerAuth {
@@ -129,6 +138,14 @@ pub struct ListenerAuth {
     pub anonymous_account: Option<Arc<str>>,
     /// Clients are asked for certificates.
     pub client_certificates: Option<AskedCertificates>,
+}
+
+impl ListenerAuth {
+    /// Whether the list of mechanisms has this one.
+    pub fn names(&self, mechanism: &Mechanism) -> bool {
+        let named = self.mechanisms.iter().flat_map(|named| named.iter());
+        named.copied().any(|named| named == mechanism)
+    }
 }
 
 /// The certificates that a listener asks its clients for.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gatepost_sasl::mechanism::{ANONYMOUS, EXTERNAL};
+use gatepost_sasl::mechanism::{self, ANONYMOUS, EXTERNAL};
 use gatepost_sasl::{LayerPolicy, LayerStrength};
 
 use super::option::OPTIONS;
@@ -112,6 +112,26 @@ fn a_listener_has_the_mechanisms_and_asks_for_the_certificates_it_is_told() {
     assert!(quiet.mechanisms.is_none() && quiet.client_certificates.is_none());
 }
 
+// RFC 6331: nobody gets DIGEST-MD5 who did not ask for it, and nobody has to give up the others for it.
+#[test]
+fn a_listener_names_what_it_has_besides_the_usual_mechanisms() {
+    let told = "profile = \"legacy\"\nmechanisms = [\"Default\", \"digest-md5\"]";
+    let config = load(&with("profile = \"legacy\"", told)).unwrap();
+    let auth = &config.listeners[2].auth;
+    for mechanism in mechanism::ALL {
+        assert_eq!(
+            auth.names(mechanism),
+            *mechanism != &ANONYMOUS,
+            "{mechanism}"
+        );
+    }
+    assert!(
+        check::advice(&config)
+            .iter()
+            .all(|it| !it.what.contains("digest"))
+    );
+}
+
 // DIG-02, LAYER-07: a realm is needed, and our name is one; layers are for clear text unless it says otherwise.
 #[test]
 fn dig_02_layer_07_a_listener_that_names_digest_md5_has_a_realm() {
@@ -216,7 +236,7 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("tls = \"implicit\"", "tls = \"implicit\"\nproxy = [\"10.0.0.5\"]\nproxy_tls_trust = true", "this listener expects TLS behind the PROXY header", "set tls = \"none\""),
     ("tls = \"starttls\"", "proxy = [\"0.0.0.0/0\"]", "listener.proxy: everyone could claim any address", "name the proxies"),
     ("profile = \"legacy\"", "profile = \"legacy\"\ncolour = 1", "there is no option colour in listener", "known here: name, address"),
-    ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"ntlm\"]", "listener.mechanisms: \"ntlm\" is not known", "a list of \"external\", "),
+    ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"ntlm\"]", "listener.mechanisms: \"ntlm\" is not known", "a list of \"default\", \"external\", "),
     ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = []", "listener.mechanisms: the list is empty", "leave the option out"),
     ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"Anonymous\"]", "\"anonymous\" without an account to act for", "anonymous_account ="),
     ("profile = \"legacy\"", "profile = \"legacy\"\nanonymous_account = \"x\"", "listener.anonymous_account: this listener does not offer ANONYMOUS", "in mechanisms"),
@@ -317,6 +337,8 @@ const FOOLISH_FILES: &[(&str, &str, &str)] = &[
     ("smtp.example.net:587", "192.168.7.1:25", "is one of our own listeners"),
     ("\"smtp.example.net:587\", \"[2001:db8::1]:587\"", "\"smtp.example.net:25\"", "port 25 is for servers"),
     ("\"10m\"", "\"1m\"", "limits.command_timeout: less than"),
+    ("[accounts]", "[accounts]\ndigest_realms = [\"example.com\"]", "accounts.digest_realms: no listener offers DIGEST-MD5"),
+    ("tls = \"starttls\"", "name = \"front\"\nmechanisms = [\"default\", \"digest-md5\"]", "listener front: digest-md5 is offered on legacy listeners only"),
     ("[limits]", "[retry]\ngive_up = \"2h\"\n[limits]", "retry.give_up: less than a day"),
     ("fullchain.pem", "/nonexistent/fullchain.pem", "tls.certificate: /nonexistent/fullchain.pem cannot be read"),
 ];

@@ -3,11 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gatepost::auth::channel::Channel;
 use gatepost::store::Costs;
 use gatepost::store::CredentialKind::{Legacy, Password};
-use gatepost_sasl::mechanism::DIGEST_MD5;
+use gatepost_sasl::mechanism::{self, DIGEST_MD5};
 
-use crate::toy_protocol::{CHEAP, House, Login, from, legacy, log_in, new_password, tls};
+use crate::toy_protocol::{self, CHEAP, House, Login, from, log_in, new_password, tls};
+
+/// A legacy listener that names every mechanism.
+fn legacy() -> Channel {
+    Channel {
+        mechanisms: Some(mechanism::ALL.into()),
+        ..toy_protocol::legacy()
+    }
+}
 
 fn realms(realms: &[&str]) -> Costs {
     Costs {
@@ -61,12 +70,16 @@ async fn dig_05_dig_22_legacy_credentials_work_on_legacy_listeners_and_nowhere_e
     house.add("barney", &[(Password, "rubble")]);
     house.add("wilma", &[(Legacy, "pebbles")]);
     assert!(is_offered(&house));
-    assert!(
-        !house
-            .authenticator
-            .mechanisms(&tls())
-            .contains(&&DIGEST_MD5)
-    );
+    // CAP-02: only where it is named, and on no other than a legacy listener.
+    let named_in_tls = Channel {
+        legacy: false,
+        tls: true,
+        ..legacy()
+    };
+    for other in [toy_protocol::legacy(), tls(), named_in_tls] {
+        let offered = house.authenticator.mechanisms(&other);
+        assert!(!offered.contains(&&DIGEST_MD5), "{other:?}");
+    }
 
     for (name, password, right) in [
         ("fred@example.com", "fax of 1999", true),

@@ -5,9 +5,11 @@ use std::ops::Range;
 use gatepost_sasl::{Mechanism, Needs, mechanism};
 
 use super::Resolver;
+use crate::config::option::DEFAULT_MECHANISMS;
 use crate::config::raw::{Placed, Table};
 use crate::config::resolved::{
     AskedCertificates, CertificateName, CertificateRule, Listener, ListenerAuth, TlsMode,
+    must_be_named,
 };
 
 /// The keys of `[[client_certificate]]` that say what a certificate holds.
@@ -43,9 +45,7 @@ impl Resolver<'_> {
             return None;
         }
         let faults = self.faults.len();
-        let named = table.list("mechanisms", self.faults, |word| {
-            mechanism::by_name(word).ok_or_else(|| format!("{word:?} is not known"))
-        });
+        let named = table.list("mechanisms", self.faults, named_mechanisms);
         if named.is_empty() && self.faults.len() == faults {
             self.fault(
                 &table.span,
@@ -53,7 +53,7 @@ impl Resolver<'_> {
                 "name at least one, or leave the option out: everybody has to authenticate",
             );
         }
-        Some(named.into_iter().map(|it| it.value).collect())
+        Some(named.into_iter().flat_map(|it| it.value).collect())
     }
 
     /// EXT-06: only where it is written.
@@ -155,5 +155,17 @@ impl Resolver<'_> {
             );
         }
         pin
+    }
+}
+
+/// What a word in the list of mechanisms stands for.
+fn named_mechanisms(word: &str) -> Result<Vec<&'static Mechanism>, String> {
+    if word.eq_ignore_ascii_case(DEFAULT_MECHANISMS) {
+        let all = mechanism::ALL.iter().copied();
+        return Ok(all.filter(|it| !must_be_named(it)).collect());
+    }
+    match mechanism::by_name(word) {
+        Some(mechanism) => Ok(vec![mechanism]),
+        None => Err(format!("{word:?} is not known")),
     }
 }

@@ -10,8 +10,8 @@ use gatepost::observe::event::DeliveryOutcome;
 use gatepost::observe::reason::Reason;
 use gatepost::queue::{EntryState, EntryView, ListQuery, Queue};
 use gatepost_sasl::mechanism::{
-    CRAM_MD5, DIGEST_MD5, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_1_PLUS, SCRAM_SHA_256,
-    SCRAM_SHA_256_PLUS, SCRAM_SHA_512, SCRAM_SHA_512_PLUS,
+    self, CRAM_MD5, DIGEST_MD5, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_1_PLUS,
+    SCRAM_SHA_256, SCRAM_SHA_256_PLUS, SCRAM_SHA_512, SCRAM_SHA_512_PLUS,
 };
 use gatepost_smtp::quirk::Quirk;
 use tokio::io::AsyncReadExt as _;
@@ -71,7 +71,11 @@ async fn captured(queue: &Queue) -> Vec<EntryView> {
 async fn by_every_mechanism_over_every_channel() {
     // The user's domain is the second one.
     let realms = ["example.org", "localhost"].map(str::to_owned);
-    let next = Server::start_with(|config| config.accounts.digest_realms = realms.to_vec()).await;
+    let next = Server::start_with(|config| {
+        config.accounts.digest_realms = realms.to_vec();
+        config.listeners[2].auth.mechanisms = Some(mechanism::ALL.into());
+    })
+    .await;
     let bound = [&SCRAM_SHA_512_PLUS, &SCRAM_SHA_256_PLUS, &SCRAM_SHA_1_PLUS];
     let unbound = [&SCRAM_SHA_512, &SCRAM_SHA_256, &SCRAM_SHA_1, &PLAIN, &LOGIN];
     let protected = [&bound[..], &unbound[..]].concat();

@@ -17,9 +17,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
-use gatepost::config::resolved::{
-    Config, Layers, Listener, ListenerAuth, ListenerProfile, TlsMode,
-};
+use gatepost::config::resolved::{Config, Layers, Listener, ListenerProfile, TlsMode};
+use gatepost_sasl::mechanism;
 use tokio::process::Command;
 
 use super::corpus::{self, LineEnd, Sample};
@@ -90,6 +89,7 @@ impl Lane {
 
 fn legacy_inside_tls(config: &mut Config) {
     config.accounts.digest_realms = vec!["localhost".to_owned()];
+    config.listeners[2].auth.mechanisms = Some(mechanism::ALL.into());
     for (name, tls) in [
         ("old-starttls", TlsMode::StartTls),
         ("old-tls", TlsMode::Implicit),
@@ -106,7 +106,7 @@ fn legacy_inside_tls(config: &mut Config) {
             proxy: None,
             require_auth: true,
             layers: Layers::default(),
-            auth: ListenerAuth::default(),
+            auth: config.listeners[2].auth.clone(),
         });
     }
 }

@@ -12,6 +12,8 @@ mod submitter;
 
 use std::path::{Path, PathBuf};
 
+use gatepost_sasl::mechanism;
+
 use super::corpus::{self, LineEnd, Sample};
 use crate::server::Server;
 
@@ -31,6 +33,7 @@ fn program(name: &str) -> PathBuf {
 async fn layered_server() -> Server {
     Server::start_with(|config| {
         config.accounts.digest_realms = vec!["localhost".to_owned()];
+        config.listeners[2].auth.mechanisms = Some(mechanism::ALL.into());
         config.listeners[2].layers.weak_ciphers = true;
     })
     .await
