@@ -14,6 +14,7 @@ const MAX_TRACE: usize = 255;
 /// ANONYMOUS.
 pub static ANONYMOUS: Mechanism = Mechanism {
     name: "ANONYMOUS",
+    standard: "RFC 4505",
     strength: 1,
     initial_response: InitialResponse::Optional,
     exposes_password: false,

@@ -24,6 +24,7 @@ use crate::verifier::Verifier;
 /// CRAM-MD5.
 pub static CRAM_MD5: Mechanism = Mechanism {
     name: "CRAM-MD5",
+    standard: "RFC 2195",
     strength: 10,
     initial_response: InitialResponse::Refused,
     exposes_password: false,

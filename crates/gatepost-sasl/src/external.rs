@@ -12,6 +12,7 @@ use crate::step::{Question, Refusal, ServerStep};
 /// EXTERNAL.
 pub static EXTERNAL: Mechanism = Mechanism {
     name: "EXTERNAL",
+    standard: "RFC 4422 appendix A",
     strength: 120,
     initial_response: InitialResponse::Optional,
     exposes_password: false,

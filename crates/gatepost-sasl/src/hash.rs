@@ -47,6 +47,15 @@ impl Hash {
         }
     }
 
+    /// The document that defines SCRAM on this hash.
+    pub(crate) const fn scram_standard(self) -> &'static str {
+        match self {
+            Self::Sha1 => "RFC 5802",
+            Self::Sha256 => "RFC 7677",
+            Self::Sha512 => "RFC 5802, draft-melnikov-scram-sha-512",
+        }
+    }
+
     /// `H(data)` of RFC 5802 §2.2.
     pub(crate) fn digest(self, data: &[u8]) -> Vec<u8> {
         match self {

@@ -19,6 +19,7 @@ use crate::step::{AwaitResponse, Question, Refusal, ServerStep};
 /// LOGIN.
 pub static LOGIN: Mechanism = Mechanism {
     name: "LOGIN",
+    standard: "draft-murchison-sasl-login-00",
     strength: 20,
     initial_response: InitialResponse::EqualsMeansAbsent,
     exposes_password: true,

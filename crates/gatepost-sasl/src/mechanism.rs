@@ -60,6 +60,8 @@ pub fn by_name(name: &str) -> Option<&'static Mechanism> {
 pub struct Mechanism {
     /// Registered name, upper case.
     pub name: &'static str,
+    /// The document that defines it.
+    pub standard: &'static str,
     /// Order of preference over verified TLS; higher is stronger.
     pub strength: u8,
     /// What to make of data on the AUTH line.

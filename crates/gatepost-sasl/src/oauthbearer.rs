@@ -14,6 +14,7 @@ use crate::step::{Refusal, ServerStep};
 /// OAUTHBEARER.
 pub static OAUTHBEARER: Mechanism = Mechanism {
     name: "OAUTHBEARER",
+    standard: "RFC 7628",
     strength: 110,
     initial_response: InitialResponse::Optional,
     exposes_password: true,

@@ -19,6 +19,7 @@ use crate::step::{Question, Refusal, ServerStep};
 /// PLAIN.
 pub static PLAIN: Mechanism = Mechanism {
     name: "PLAIN",
+    standard: "RFC 4616",
     strength: 30,
     initial_response: InitialResponse::Optional,
     exposes_password: true,

@@ -14,6 +14,7 @@ use crate::step::{Refusal, ServerStep};
 /// XOAUTH2.
 pub static XOAUTH2: Mechanism = Mechanism {
     name: "XOAUTH2",
+    standard: "Google, XOAUTH2 protocol",
     strength: 105,
     initial_response: InitialResponse::Optional,
     exposes_password: true,

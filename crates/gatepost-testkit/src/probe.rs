@@ -14,6 +14,7 @@ use crate::toy_layer::ToyLayer;
 /// Every fact as a plain mechanism has it; each probe changes what it is about.
 const PROBE: Mechanism = Mechanism {
     name: "X-PROBE",
+    standard: "none",
     strength: 1,
     initial_response: InitialResponse::Optional,
     exposes_password: false,

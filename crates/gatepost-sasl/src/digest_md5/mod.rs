@@ -28,6 +28,7 @@ pub use hashes::DigestMd5Hashes;
 /// DIGEST-MD5.
 pub static DIGEST_MD5: Mechanism = Mechanism {
     name: "DIGEST-MD5",
+    standard: "RFC 2831",
     strength: 15,
     initial_response: InitialResponse::Resumes,
     exposes_password: false,

@@ -41,6 +41,7 @@ pub use negotiation::LayerSet;
 /// GSSAPI with Kerberos V5.
 pub static GSSAPI: Mechanism = Mechanism {
     name: "GSSAPI",
+    standard: "RFC 4752",
     strength: 40,
     initial_response: InitialResponse::Optional,
     exposes_password: false,

@@ -111,6 +111,7 @@ const fn unbound(
 ) -> Mechanism {
     Mechanism {
         name: hash.scram_name(),
+        standard: hash.scram_standard(),
         strength,
         initial_response: InitialResponse::Optional,
         exposes_password: false,

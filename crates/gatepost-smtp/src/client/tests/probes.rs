@@ -15,6 +15,7 @@ use crate::client::{
 /// Answers every challenge, and has nothing to say at first.
 static ENDLESS: Mechanism = Mechanism {
     name: "X-ENDLESS",
+    standard: "none",
     strength: 1,
     initial_response: InitialResponse::Optional,
     exposes_password: false,
