@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What `gatepost reference` writes that is kept in the tree, and where.
-const KEPT: [(&str, &str); 2] = [
+const KEPT: [(&str, &str); 3] = [
     ("reference/commands.md", "docs/reference/commands.md"),
     (
         "reference/configuration.md",
         "docs/reference/configuration.md",
     ),
+    ("reference/mechanisms.md", "docs/reference/mechanisms.md"),
 ];
 
 /// Checks the pages in the tree; with `write`, writes them first.

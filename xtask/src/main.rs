@@ -2,7 +2,8 @@
 //!
 //! - `layers` holds the sources against the layer table and the invariants of absence of ARCHITECTURE.md.
 //! - `rfc` holds `rfc/index.toml` against the sources, the tests and the transcripts, and renders `docs/reference/rfc.md`.
-//! - `docs` holds `docs/reference/{commands,configuration}.md` against what the program says of itself.
+//! - `docs` holds `docs/reference/{commands,configuration,mechanisms}.md` against what the program says of itself.
+//! - `tested` holds `peers/tested.tsv`, which the page of mechanisms is made of, against what the tests with real peers wrote.
 //! - `package` makes the Debian package.
 //! - `bench` measures the built program; see `bench` for what each figure means.
 //!
@@ -28,6 +29,7 @@ mod layers;
 mod package;
 mod rfc;
 mod source;
+mod tested;
 mod workspace;
 
 use workspace::Workspace;
@@ -49,12 +51,21 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
-    /// Check the reference pages of commands and configuration
+    /// Check the reference pages of commands, configuration and mechanisms
     Docs {
         /// Check that the pages are up to date, which is what happens without an option
         #[arg(long, conflicts_with = "write")]
         check: bool,
         /// Write the pages instead
+        #[arg(long)]
+        write: bool,
+    },
+    /// Check that what peers/tested.tsv claims passed in the last run of ./test
+    Tested {
+        /// The table that the tests wrote
+        #[arg(default_value = "target/peers/table.tsv")]
+        table: String,
+        /// Keep what passed instead
         #[arg(long)]
         write: bool,
     },
@@ -70,6 +81,7 @@ fn main() -> ExitCode {
         Task::Layers => Workspace::load().and_then(|workspace| layers::run(&workspace)),
         Task::Rfc { write } => Workspace::load().and_then(|workspace| rfc::run(&workspace, write)),
         Task::Docs { write, check: _ } => docs::run(write),
+        Task::Tested { table, write } => tested::run(&table, write),
         Task::Package(options) => package::run(&options),
         Task::Bench(options) => bench::run(&options),
     };

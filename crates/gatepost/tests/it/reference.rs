@@ -13,7 +13,11 @@ fn pages_in_the_tree_are_those_of_the_program() {
         .unwrap();
     assert!(written.success());
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    for page in ["reference/commands.md", "reference/configuration.md"] {
+    for page in [
+        "reference/commands.md",
+        "reference/configuration.md",
+        "reference/mechanisms.md",
+    ] {
         let kept = std::fs::read_to_string(tree.join(page)).unwrap_or_default();
         let fresh = std::fs::read_to_string(directory.path().join(page)).unwrap();
         assert!(

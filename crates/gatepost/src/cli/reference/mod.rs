@@ -2,12 +2,14 @@
 //!
 //! The reference pages, the man pages and the completions come from two tables and nowhere else: the options of the configuration
 //! file (`config::option`) and the tree of commands that the command line is parsed by. A page is a [`Page`] of blocks, written
-//! once and rendered as Markdown and as a man page, so that the two cannot differ.
+//! once and rendered as Markdown and as a man page, so that the two cannot differ. The page of the SASL mechanisms comes from
+//! their own facts.
 
 mod commands;
 mod configuration;
 mod man;
 mod markdown;
+mod mechanisms;
 mod page;
 #[cfg(test)]
 mod tests;
@@ -48,6 +50,7 @@ fn files(date: &str) -> Vec<(String, String)> {
         page_file(&configuration, markdown::render(&configuration)),
         man_file(&commands, date),
         man_file(&configuration, date),
+        ("reference/mechanisms.md".to_owned(), mechanisms::page()),
     ];
     for (shell, name) in [
         (Shell::Bash, "gatepost.bash"),

@@ -137,7 +137,7 @@ async fn gss_03_curl_and_gsasl_submit_with_a_ticket() {
     // At the end of its input it says QUIT; one of ours before that would close the connection under it.
     let said = succeeds(&mut gsasl, "").await;
     assert!(said.contains("235 2.7.0"), "{said}");
-    passed("GNU SASL", "GSSAPI", "none", "to Gatepost");
+    passed("GNU SASL 2.2.0", "GSSAPI", "none", "to Gatepost");
     // GSS-09: "log principal".
     let logged = "result=ok mechanism=GSSAPI authcid=alice@EXAMPLE.TEST";
     server.log.wait_for_count(logged, 3).await;
@@ -396,7 +396,7 @@ async fn gss_07_the_jdk_submits_under_every_layer() {
     for (qop, most, how) in ways {
         assert!(said.contains(&format!("done {qop}\n")), "{qop}: {said}");
         let name = format!("none, {qop} {most} {how}");
-        passed("JDK", "GSSAPI", &name, "to Gatepost");
+        passed("the SASL of JDK 17", "GSSAPI", &name, "to Gatepost");
     }
     // LAYER-09, of the last way.
     let stored = server.newest().await;
