@@ -16,7 +16,11 @@ pub(crate) fn run(table: &str, write: bool) -> Result<String, String> {
         return Err(format!("{table}: no mechanism passed against any peer"));
     }
     if write {
-        let text: String = passed.iter().map(|line| format!("{line}\n")).collect();
+        let mut text = String::new();
+        for line in &passed {
+            text.push_str(line);
+            text.push('\n');
+        }
         std::fs::write(KEPT, text).map_err(|e| format!("{KEPT}: {e}"))?;
         return Ok(format!(
             "tested: {KEPT} has {} lines; now run `cargo xtask docs --write`",
