@@ -3,8 +3,10 @@
 //! After authentication it sends what it reads from its standard input, one line each time that there is something to read: the rest of a
 //! block stays in its buffer until more comes. So it is driven by a script that waits for each reply, and pushes with NOOP what is stuck.
 
-use super::{Lane, TEXT, exercise_writer_over};
+use super::{Lane, Submission, TEXT, exercise_writer_over};
 use tokio::process::Command;
+
+const PEER: &str = "GNU SASL 2.2.0";
 
 const GSASL: &str = r"
 import os, selectors, subprocess, sys
@@ -64,7 +66,7 @@ async fn gsasl_submits_by_every_mechanism_it_has() {
         "SCRAM-SHA-1",
         "SCRAM-SHA-256",
     ];
-    exercise_writer_over(&lanes, "GNU SASL 2.2.0", &mechanisms, |submission| {
+    let submission = |submission: &Submission<'_>| {
         let mut command = Command::new("python3");
         command
             .args(["-c", GSASL, &submission.address.port().to_string()])
@@ -72,6 +74,8 @@ async fn gsasl_submits_by_every_mechanism_it_has() {
             .arg(submission.ca)
             .arg(TEXT);
         command
-    })
-    .await;
+    };
+    exercise_writer_over(&lanes, PEER, &mechanisms, submission).await;
+    let binding = ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"];
+    exercise_writer_over(&[Lane::StartTls], PEER, &binding, submission).await;
 }

@@ -17,7 +17,7 @@ async fn peer(program: Program, kdc: &Kdc) -> ServerPeer {
     ServerPeer::start_with_keytab(program, &kdc.file("krb5.conf"), &kdc.keytab()).await
 }
 
-// GSS-01, GSS-05, LAYER-01: inside TLS there is no layer, in clear text the strongest.
+// CB-11, GSS-01, GSS-05, LAYER-01: no binding is given to either side of TLS, as RFC 4752 says; inside TLS there is no layer, in clear text the strongest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gss_05_send_submits_with_a_ticket() {
     let kdc = Kdc::start(&[ALICE], &[SERVICE]).await;
