@@ -3,7 +3,7 @@
 mod certificates;
 mod curl;
 mod gsasl;
-mod javamail;
+pub(super) mod javamail;
 mod msmtp;
 mod nodemailer;
 mod phpmailer;

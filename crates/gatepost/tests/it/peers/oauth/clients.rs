@@ -5,6 +5,8 @@ use std::path::Path;
 
 use tokio::process::Command;
 
+use super::super::clients::javamail::JavaMail;
+
 /// What a client is told to do.
 pub(super) struct Submission<'a> {
     pub(super) server: SocketAddr,
@@ -151,78 +153,11 @@ fn smtplib(submission: &Submission<'_>) -> Command {
     command
 }
 
-const JAVAMAIL: &str = r#"
-import java.io.FileInputStream;
-import java.security.KeyStore;
-import java.security.cert.CertificateFactory;
-import java.util.Properties;
-import javax.mail.Session;
-import javax.mail.internet.InternetAddress;
-import javax.mail.internet.MimeMessage;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.TrustManagerFactory;
-
-public class SubmitWithToken {
-    public static void main(String[] arguments) throws Exception {
-        String port = arguments[0], tls = arguments[1], ca = arguments[2], file = arguments[3], token = arguments[4];
-        KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
-        store.load(null, null);
-        try (FileInputStream certificate = new FileInputStream(ca)) {
-            store.setCertificateEntry("ca", CertificateFactory.getInstance("X.509").generateCertificate(certificate));
-        }
-        TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-        trust.init(store);
-        SSLContext context = SSLContext.getInstance("TLS");
-        context.init(null, trust.getTrustManagers(), null);
-
-        Properties settings = new Properties();
-        settings.put("mail.smtp.localhost", "client.example");
-        settings.put("mail.smtp.from", "dev@localhost");
-        settings.put("mail.smtp.auth", "true");
-        settings.put("mail.smtp.auth.mechanisms", "XOAUTH2");
-        settings.put("mail.smtp.ssl.enable", String.valueOf(tls.equals("implicit")));
-        settings.put("mail.smtp.starttls.enable", String.valueOf(tls.equals("starttls")));
-        settings.put("mail.smtp.starttls.required", String.valueOf(tls.equals("starttls")));
-        settings.put("mail.smtp.ssl.socketFactory", context.getSocketFactory());
-        settings.put("mail.smtp.ssl.checkserveridentity", "true");
-        Session session = Session.getInstance(settings);
-        var transport = session.getTransport("smtp");
-        transport.connect("localhost", Integer.parseInt(port), "dev@localhost", token);
-        try (FileInputStream message = new FileInputStream(file)) {
-            transport.sendMessage(new MimeMessage(session, message), InternetAddress.parse("you@example.com"));
-        }
-        transport.close();
-    }
-}
-"#;
-
-const JARS: &str = "/usr/share/java/javax.mail.jar:/usr/share/java/javax.activation.jar";
-
-/// Compiles the program for [`javamail`].
-pub(super) async fn compile_javamail(directory: &Path) {
-    let source = directory.join("SubmitWithToken.java");
-    std::fs::write(&source, JAVAMAIL).unwrap();
-    let mut javac = Command::new("javac");
-    let output = javac
-        .args(["-cp", JARS])
-        .arg(&source)
-        .output()
-        .await
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-}
-
 /// `JavaMail`, which has XOAUTH2.
-pub(super) fn javamail(compiled: &Path, submission: &Submission<'_>) -> Command {
-    let mut command = Command::new("java");
-    command
-        .args(["-cp", &format!("{}:{JARS}", compiled.display())])
-        .args(["-Djava.net.preferIPv4Stack=true", "SubmitWithToken"])
-        .arg(submission.server.port().to_string())
-        .arg(word(submission))
-        .arg(submission.ca)
-        .arg(submission.message)
-        .arg(submission.token);
+pub(super) fn javamail(compiled: &JavaMail, submission: &Submission<'_>) -> Command {
+    let (port, tls) = (submission.server.port(), word(submission));
+    let mut command = compiled.submit(port, tls, "XOAUTH2", submission.token);
+    command.arg(submission.ca).arg(submission.message);
     command
 }
 

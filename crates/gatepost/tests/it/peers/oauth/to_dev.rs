@@ -3,7 +3,8 @@
 use gatepost::config::resolved::DevIssuer;
 use tokio::process::Command;
 
-use super::clients::{CLIENTS, Submission, compile_javamail, javamail};
+use super::super::clients::javamail::JavaMail;
+use super::clients::{CLIENTS, Submission, javamail};
 use super::submission::{Lane, Target};
 use crate::peer_table::passed;
 
@@ -50,9 +51,7 @@ async fn clients_of_others_submit_with_tokens() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn javamail_submits_with_tokens() {
     let target = dev().await;
-    let compiled = target.server.directory.path().join("java");
-    std::fs::create_dir(&compiled).unwrap();
-    compile_javamail(&compiled).await;
+    let compiled = JavaMail::compile().await;
     for lane in Lane::BOTH {
         let token = token(&target, "valid").await;
         let begin = |submission: &Submission<'_>| javamail(&compiled, submission);
