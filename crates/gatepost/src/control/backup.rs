@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::command::{Control, Done, Failure};
+use crate::delivery::pins;
 use crate::queue::storage::FileStorage;
 
 /// How the name of a copy begins.
@@ -54,6 +55,7 @@ impl Control {
             self.store()
                 .copy_to(&directory)
                 .map_err(|error| failed(&error))?;
+            copy_pins(data, &directory).map_err(|error| failed(&error))?;
             let storage =
                 FileStorage::open(&directory.join("queue")).map_err(|error| failed(&error))?;
             let messages = Handle::current()
@@ -71,6 +73,14 @@ impl Control {
             let _ = fs::remove_dir_all(&directory);
         }
         made.map(Done::Snapshot)
+    }
+}
+
+/// The file of pins is only ever replaced as a whole, and need not be there.
+fn copy_pins(data: &Path, directory: &Path) -> io::Result<()> {
+    match fs::copy(data.join(pins::FILE), directory.join(pins::FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

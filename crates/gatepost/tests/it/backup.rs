@@ -19,6 +19,9 @@ async fn t_61_a_restored_queue_sends_nothing_until_it_is_released() {
     let server = house.start();
     let waiting = server.submit("you@next.example").await;
     let held = server.submit("you@hold.example").await;
+    // T-17: a restore forgets no server that once took SCRAM.
+    let pinned = "SCRAM-SHA-256 next.example:587 fred\n";
+    fs::write(house.data().join("mechanism-pins"), pinned).unwrap();
     let backup = house.directory.path().join("backup");
     let said = house.prints(&["backup", backup.to_str().unwrap()]);
     assert!(
@@ -51,6 +54,8 @@ async fn t_61_a_restored_queue_sends_nothing_until_it_is_released() {
         told.contains("generation 2") && told.contains("1 queued messages are held"),
         "{told}"
     );
+    let restored = fs::read_to_string(second.data().join("mechanism-pins"));
+    assert_eq!(restored.unwrap(), pinned);
     let server = second.start();
     let list = second.json(&["queue", "list"]);
     let states: Vec<_> = list["messages"]
