@@ -13,8 +13,11 @@
 //! | [`grammar`] | arguments of commands: paths, xtext, parameters of RFC 3461 |
 //! | [`server`] | the server's session: whole dialogues, DATA, BDAT |
 //! | [`client`] | the client's session against any server |
-//! | [`mechanisms`] | SASL exchanges, both sides |
+//! | [`mechanisms`] | SASL exchanges of every mechanism, both sides |
+//! | [`messages`] | the message of each mechanism that has one: PLAIN, LOGIN, CRAM-MD5, EXTERNAL, ANONYMOUS, the bearer tokens |
+//! | [`scram`] | SCRAM's messages, bound to a channel or not |
 //! | [`digest`] | messages and layers of DIGEST-MD5 |
+//! | [`gssapi`] | GSSAPI's offer and choice, and the frames of its layers |
 //! | [`message`] | headers, mailboxes, MIME, conversion, notices |
 //! | [`edges`] | PROXY headers, the configuration, the control socket, foreign hashes |
 //! | [`spool`] | what recovery finds on disk |
@@ -30,9 +33,12 @@ pub mod corpus;
 pub mod digest;
 pub mod edges;
 pub mod grammar;
+pub mod gssapi;
 pub mod mechanisms;
 pub mod message;
+pub mod messages;
 pub mod mutation;
+pub mod scram;
 pub mod server;
 pub mod spool;
 
@@ -61,6 +67,17 @@ pub static TARGETS: &[Target] = &[
     target("client_session", client::session, corpus::to_client, 1500),
     target("sasl_server", mechanisms::server, corpus::exchanges, 1500),
     target("sasl_client", mechanisms::client, corpus::exchanges, 800),
+    target("plain", messages::plain, messages::plain_seeds, 3000),
+    target("login", messages::login, messages::login_seeds, 3000),
+    target("cram_md5", messages::cram_md5, messages::cram_seeds, 3000),
+    target("external", messages::external, messages::name_seeds, 2000),
+    target("anonymous", messages::anonymous, messages::name_seeds, 2000),
+    target("bearer", messages::bearer, messages::bearer_seeds, 3000),
+    target("scram_server", scram::server, scram::from_clients, 3000),
+    target("scram_client", scram::client, scram::from_servers, 600),
+    target("gssapi_offer", gssapi::offer, gssapi::negotiations, 3000),
+    target("gssapi_choice", gssapi::choice, gssapi::negotiations, 3000),
+    target("gssapi_layer", gssapi::layer, gssapi::frames, 3000),
     target(
         "digest_challenge",
         digest::challenge,

@@ -117,6 +117,30 @@ pub fn client(octets: &[u8]) {
     }
 }
 
+/// A client whose token is refused with this document answers with what its mechanism says and ends with a fault that can be shown.
+pub(crate) fn refused_token(document: &[u8]) {
+    for (mechanism, acknowledgement) in [
+        (&mechanism::OAUTHBEARER, &b"\x01"[..]),
+        (&mechanism::XOAUTH2, &b""[..]),
+    ] {
+        let params = ClientParams::new("user@example.com", "mail.example.com", "unused");
+        let ClientStep::Ask(ClientQuestion::Token, next) = (mechanism.client)(params) else {
+            unreachable!("the token is asked for");
+        };
+        let ClientStep::Respond(_, next) =
+            next.answer(ClientAnswer::Token(Secret::new("ya29.tok")))
+        else {
+            unreachable!("the token is sent");
+        };
+        let ClientStep::Respond(heard, next) = next.challenge(document) else {
+            continue;
+        };
+        assert_eq!(heard.expose(), acknowledgement);
+        let shown = next.refused().map(|fault| fault.to_string());
+        assert!(!shown.unwrap_or_default().contains(char::is_control));
+    }
+}
+
 fn succeed(mechanism: &Mechanism, state: Box<dyn AwaitChallenge>) {
     let taken = state.succeeded().is_ok();
     assert!(

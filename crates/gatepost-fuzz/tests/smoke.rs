@@ -33,6 +33,7 @@ macro_rules! targets {
 
 targets! {
     path xtext dsn_params command server_session data chunks reply client_session sasl_server sasl_client
+    plain login cram_md5 external anonymous bearer scram_server scram_client gssapi_offer gssapi_choice gssapi_layer
     digest_challenge digest_response digest_layer headers mailboxes mime conversion notice proxy config control foreign_hash spool
 }
 
