@@ -191,6 +191,9 @@ impl Client {
             choice,
             assume_offered: self.connector.assume_offered,
             initial_response: self.connector.initial_response,
+            layers: self.connector.layers,
+            realm: self.connector.realm.clone(),
+            digest_md5_session: self.connector.digest_md5_session.clone(),
             ..Authentication::new(credentials.authcid.as_str(), self.driver.host(), nonces()?)
         };
         let command = ClientCommand::Authenticate(request);

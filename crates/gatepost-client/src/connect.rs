@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use gatepost_sasl::{DigestMd5Session, LayerPolicy};
 use gatepost_smtp::client::{
     Chunking, ClientProfile, ClientSession, HelloName, InitialResponsePolicy, Stage, StartTlsUse,
     Timeouts,
@@ -47,6 +48,9 @@ pub struct Connector {
     clear_password: bool,
     pub(crate) initial_response: InitialResponsePolicy,
     pub(crate) assume_offered: bool,
+    pub(crate) layers: LayerPolicy,
+    pub(crate) realm: Option<String>,
+    pub(crate) digest_md5_session: Option<DigestMd5Session>,
     chunking: Chunking,
     /// Some server here announced CHUNKING and did not know BDAT. Shared with the clients and with clones.
     pub(crate) chunking_unknown: Arc<AtomicBool>,
@@ -68,6 +72,9 @@ impl Connector {
             clear_password: false,
             initial_response: InitialResponsePolicy::default(),
             assume_offered: false,
+            layers: LayerPolicy::ANY,
+            realm: None,
+            digest_md5_session: None,
             chunking: Chunking::default(),
             chunking_unknown: Arc::default(),
             timeouts: Timeouts::default(),
@@ -109,6 +116,29 @@ impl Connector {
     #[must_use]
     pub fn assume_offered(mut self, assume: bool) -> Self {
         self.assume_offered = assume;
+        self
+    }
+
+    /// Which SASL security layers to agree on: [`LayerPolicy::ANY`] by default. Inside TLS none, unless one is demanded; with
+    /// [`LayerPolicy::exactly`], mechanisms that have no layer are not used.
+    #[must_use]
+    pub fn layers(mut self, layers: LayerPolicy) -> Self {
+        self.layers = layers;
+        self
+    }
+
+    /// The realm to authenticate in by DIGEST-MD5. Without it, the domain of the user name if the server offers it, else the first it offers.
+    #[must_use]
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// Remembers the last DIGEST-MD5 exchange with the server, and takes it up on the next connection, which saves a round trip (RFC 2831
+    /// §2.2). A server that does not know it any more gets an ordinary exchange.
+    #[must_use]
+    pub fn digest_md5_session(mut self, session: DigestMd5Session) -> Self {
+        self.digest_md5_session = Some(session);
         self
     }
 

@@ -34,7 +34,9 @@ pub use pins::{MechanismPins, MemoryPins, PinKey};
 pub use tls::Roots;
 pub use trace::Seen;
 
-pub use gatepost_sasl::{Mechanism, Secret, mechanism};
+pub use gatepost_sasl::{
+    DigestMd5Session, LayerPolicy, LayerStrength, Mechanism, Secret, mechanism,
+};
 pub use gatepost_smtp::client::{
     Capabilities, ChannelFault, Chunking, ClientFailure, ContentMeter, CredentialFault, Envelope,
     ExchangeFault, Extension, InitialResponsePolicy, Lack, Limits, MechanismChoice, ProtocolFault,

@@ -9,6 +9,7 @@
 use std::fmt;
 
 use crate::channel_binding::ChannelBindings;
+use crate::digest_md5::DigestMd5Session;
 use crate::layer::{LayerPolicy, SecurityLayer};
 use crate::mechanism::Mechanism;
 use crate::scram::derive::Derivation;
@@ -32,8 +33,8 @@ pub struct ClientParams {
     pub channel_bindings: ChannelBindings,
     /// The server announces the channel-binding form of the mechanism (`-PLUS`).
     pub plus_offered: bool,
-    /// The driver is going to put the first response on the AUTH line. Only LOGIN cares: without it the server's first
-    /// prompt comes first.
+    /// The driver is going to put the first response on the AUTH line. LOGIN cares: without it the server's first
+    /// prompt comes first; and DIGEST-MD5, which takes up an earlier exchange only so.
     pub initial_response: bool,
     /// Fewest SCRAM iterations to accept (RFC 7677 §4).
     pub min_iterations: u32,
@@ -41,6 +42,11 @@ pub struct ClientParams {
     pub max_iterations: u32,
     /// Which security layers to agree on: none inside TLS (LAYER-08).
     pub layers: LayerPolicy,
+    /// The realm to authenticate in. `None` = the domain of the user name if the server offers it, else the first it offers (RFC 2831
+    /// §2.1.2).
+    pub realm: Option<String>,
+    /// The memory of DIGEST-MD5's exchanges with this server, by which the next one is shorter (RFC 2831 §2.2).
+    pub digest_md5_session: Option<DigestMd5Session>,
 }
 
 impl ClientParams {
@@ -63,6 +69,8 @@ impl ClientParams {
             min_iterations: MIN_SCRAM_ITERATIONS,
             max_iterations: MAX_SCRAM_ITERATIONS,
             layers: LayerPolicy::NEVER,
+            realm: None,
+            digest_md5_session: None,
         }
     }
 }

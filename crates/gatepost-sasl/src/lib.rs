@@ -141,6 +141,7 @@ pub use client::{
     AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientParams,
     ClientPassThroughStep, ClientQuestion, ClientStep, ClientSuccess,
 };
+pub use digest_md5::{DigestMd5Session, ExchangeId, ResumableExchanges, TakenUp};
 pub use hash::Hash;
 pub use identity::{Authcid, Authzid, Grant, Identity, MAX_NAME_OCTETS, NameFault};
 pub use layer::{LayerFault, LayerPolicy, LayerStrength, SecurityLayer};

@@ -70,10 +70,7 @@ impl Pairing<'_> {
         let mut client = self.settle_client((self.mechanism.client)(self.client.clone()));
         let first_response = match client {
             ClientStep::Respond(message, state)
-                if !matches!(
-                    self.mechanism.initial_response,
-                    InitialResponse::Refused | InitialResponse::Resumes
-                ) =>
+                if self.mechanism.initial_response != InitialResponse::Refused =>
             {
                 client = ClientStep::Wait(state);
                 Some(send(message.expose().to_vec()))

@@ -1,6 +1,9 @@
 //! What a server exchange is given at its beginning, how one begins whose client speaks first, and the states several mechanisms share.
 
+use std::sync::Arc;
+
 use crate::channel_binding::ChannelBindings;
+use crate::digest_md5::ResumableExchanges;
 use crate::identity::Authcid;
 use crate::layer::LayerPolicy;
 use crate::mechanism::Mechanism;
@@ -28,6 +31,8 @@ pub struct ServerParams {
     pub realms: Vec<String>,
     /// Which security layers may be agreed on: none inside TLS, unless it is asked for (LAYER-07).
     pub layers: LayerPolicy,
+    /// Exchanges that clients may take up again (RFC 2831 §2.2); without it, none.
+    pub resumable: Option<Arc<dyn ResumableExchanges>>,
 }
 
 /// Begins an exchange whose client speaks first: with its initial response, or asked for by an empty challenge (RFC 4954 §4).

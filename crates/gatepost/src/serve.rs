@@ -493,7 +493,8 @@ fn services(
     }
     Ok(Services {
         hostname: config.hostname.as_str().into(),
-        authenticator: Authenticator::new(&config.hostname, Box::new(directory), Rules::default()),
+        authenticator: Authenticator::new(&config.hostname, Box::new(directory), Rules::default())
+            .resuming_within(config.accounts.digest_nonce_time),
         accounts: Arc::new(StoreAccounts(store.clone())),
         queue: queue.clone(),
         routes: config.routes.clone().into(),

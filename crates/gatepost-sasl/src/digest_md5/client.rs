@@ -2,7 +2,7 @@
 //!
 //! States: `AwaitFirstChallenge` → asks for the password → `AwaitProof` → outcome. A challenge with `stale=true` instead of the
 //! proof is answered once more without asking again (DIG-21). Until the server's proof has been seen to be right, a reported
-//! success is an error (DIG-15, AUTH-21).
+//! success is an error (DIG-15, AUTH-21). A client that has a [`DigestMd5Session`] of this server begins in `session`.
 //!
 //! The strongest protection that both sides allow is taken.
 
@@ -11,7 +11,8 @@ use subtle::ConstantTimeEq;
 use super::keys::{SessionKey, Side, Terms, UserHash, down_converted, latin_1, user_hash};
 use super::message::{Challenge, Response, ResponseAuth};
 use super::protection::{Cipher, Protection};
-use super::{MAXBUF, SERVICE, layer};
+use super::session::{self, DigestMd5Session, Nonces};
+use super::{FIRST_USE, MAXBUF, SERVICE, layer};
 use crate::client::{
     AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientParams, ClientQuestion,
     ClientStep, ClientSuccess,
@@ -39,22 +40,58 @@ pub(super) fn begin(params: ClientParams) -> ClientStep {
     if params.nonce.is_empty() || !params.nonce.bytes().all(|octet| octet.is_ascii_graphic()) {
         return ClientStep::Abort(ClientFault::NonceUnusable);
     }
-    ClientStep::Wait(Box::new(AwaitFirstChallenge(User {
-        authcid,
-        authzid,
+    let user = User {
+        identity: Identity {
+            authcid,
+            authzid,
+            digest_uri: format!("{SERVICE}/{}", params.host),
+            realm: params.realm,
+            layers: params.layers,
+        },
         cnonce: params.nonce,
-        digest_uri: format!("{SERVICE}/{}", params.host),
-        layers: params.layers,
-    })))
+        session: params.digest_md5_session,
+    };
+    if params.initial_response {
+        return session::begin(user);
+    }
+    wait(user)
+}
+
+/// The server begins.
+pub(super) fn wait(user: User) -> ClientStep {
+    ClientStep::Wait(Box::new(AwaitFirstChallenge(user)))
 }
 
 /// What stays the same, whatever the server asks.
-struct User {
+pub(super) struct User {
+    pub(super) identity: Identity,
+    cnonce: String,
+    pub(super) session: Option<DigestMd5Session>,
+}
+
+/// Who, where, and on what conditions: an exchange is taken up again only by the same.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Identity {
     authcid: String,
     authzid: Option<String>,
-    cnonce: String,
     digest_uri: String,
-    layers: LayerPolicy,
+    /// The realm to take, if it is not to be found in the challenge.
+    realm: Option<String>,
+    pub(super) layers: LayerPolicy,
+}
+
+impl Identity {
+    /// Everything that goes into the digests but the secret.
+    pub(super) fn terms(&self, nonces: Nonces, protection: Protection) -> Terms {
+        Terms {
+            nonce: nonces.nonce,
+            cnonce: nonces.cnonce,
+            nonce_count: format!("{:08x}", nonces.count).into_bytes(),
+            protection,
+            digest_uri: self.digest_uri.clone().into_bytes(),
+            authzid: self.authzid.clone().map(String::into_bytes),
+        }
+    }
 }
 
 struct AwaitFirstChallenge(User);
@@ -62,7 +99,7 @@ struct AwaitFirstChallenge(User);
 impl AwaitChallenge for AwaitFirstChallenge {
     fn challenge(self: Box<Self>, octets: &[u8]) -> ClientStep {
         match Choice::of(self.0, octets) {
-            Ok(choice) => ClientStep::Ask(ClientQuestion::Password, Box::new(choice)),
+            Ok(choice) => choice.ask(),
             Err(fault) => ClientStep::Abort(fault),
         }
     }
@@ -72,29 +109,19 @@ impl AwaitChallenge for AwaitFirstChallenge {
     }
 }
 
-/// What we take of what the server offers.
-struct Choice {
-    user: User,
-    challenge: Challenge,
+/// How the server wants names and password to be hashed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Manner {
     /// Empty if the server names none.
-    realm: Vec<u8>,
-    protection: Protection,
+    pub(super) realm: Vec<u8>,
+    /// Otherwise ISO-8859-1.
+    pub(super) utf8: bool,
 }
 
-impl Choice {
-    fn of(user: User, octets: &[u8]) -> Result<Self, ClientFault> {
-        let challenge = Challenge::parse(octets)?;
-        Ok(Self {
-            realm: realm(&user.authcid, &challenge),
-            protection: protection(user.layers, &challenge)?,
-            user,
-            challenge,
-        })
-    }
-
+impl Manner {
     /// The octets in which a text of ours is sent, and those in which it is hashed (DIG-06).
     fn encoded(&self, text: &str) -> Option<(Vec<u8>, Vec<u8>)> {
-        if self.challenge.utf8 {
+        if self.utf8 {
             return Some((text.as_bytes().to_vec(), down_converted(text).to_vec()));
         }
         let octets = latin_1(text)?.to_vec();
@@ -102,58 +129,116 @@ impl Choice {
     }
 
     /// `H(user:realm:password)` and the user name as it is sent.
-    fn user(&self, password: &[u8]) -> Result<(UserHash, Vec<u8>), ClientFault> {
+    pub(super) fn credentials(
+        &self,
+        identity: &Identity,
+        password: &[u8],
+    ) -> Result<Credentials, ClientFault> {
+        if password.is_empty() {
+            return Err(ClientFault::PasswordUnusable);
+        }
         let (sent, username) = self
-            .encoded(&self.user.authcid)
+            .encoded(&identity.authcid)
             .ok_or(ClientFault::NameUnusable)?;
         let password = prep::key_password(password);
         let password = match std::str::from_utf8(password.expose()) {
-            Ok(text) if self.challenge.utf8 => down_converted(text),
+            Ok(text) if self.utf8 => down_converted(text),
             Ok(text) => latin_1(text).ok_or(ClientFault::PasswordUnusable)?,
             Err(_) => password.expose().to_vec().into(),
         };
         let realm = match std::str::from_utf8(&self.realm) {
-            Ok(text) if self.challenge.utf8 => down_converted(text),
+            Ok(text) if self.utf8 => down_converted(text),
             _ => self.realm.clone().into(),
         };
-        Ok((user_hash(&username, &realm, &password), sent))
+        Ok(Credentials {
+            manner: self.clone(),
+            hash: user_hash(&username, &realm, &password),
+            username: sent,
+        })
     }
+}
 
-    /// Answers the challenge.
-    fn respond(self, (hash, username): (UserHash, Vec<u8>), last: bool) -> ClientStep {
-        let terms = Terms {
-            nonce: self.challenge.nonce,
-            cnonce: self.user.cnonce.clone().into_bytes(),
-            nonce_count: b"00000001".to_vec(),
-            protection: self.protection,
-            digest_uri: self.user.digest_uri.clone().into_bytes(),
-            authzid: self.user.authzid.clone().map(String::into_bytes),
-        };
-        let key = SessionKey::new(&hash, &terms);
+/// What proves the user, in the manner it was made for.
+pub(super) struct Credentials {
+    pub(super) manner: Manner,
+    hash: UserHash,
+    username: Vec<u8>,
+}
+
+impl Credentials {
+    /// The response on these terms, and the key of the exchange.
+    pub(super) fn respond(&self, terms: &Terms) -> (Vec<u8>, SessionKey) {
+        let key = SessionKey::new(&self.hash, terms);
         let message = Response {
-            username: username.clone(),
-            realm: self.realm.clone(),
+            username: self.username.clone(),
+            realm: self.manner.realm.clone(),
             nonce: terms.nonce.clone(),
             cnonce: terms.cnonce.clone(),
             nonce_count: terms.nonce_count.clone(),
             protection: terms.protection,
             maxbuf: MAXBUF,
             digest_uri: terms.digest_uri.clone(),
-            digest: key.digest(&terms, Side::Client),
+            digest: key.digest(terms, Side::Client),
             authzid: terms.authzid.clone(),
+            utf8: self.manner.utf8,
+        };
+        (message.print(), key)
+    }
+}
+
+/// What we take of what the server offers.
+pub(super) struct Choice {
+    user: User,
+    challenge: Challenge,
+    realm: Vec<u8>,
+    protection: Protection,
+}
+
+impl Choice {
+    pub(super) fn of(user: User, octets: &[u8]) -> Result<Self, ClientFault> {
+        let challenge = Challenge::parse(octets)?;
+        Ok(Self {
+            realm: realm(&user.identity, &challenge),
+            protection: protection(user.identity.layers, &challenge)?,
+            user,
+            challenge,
+        })
+    }
+
+    pub(super) fn ask(self) -> ClientStep {
+        ClientStep::Ask(ClientQuestion::Password, Box::new(self))
+    }
+
+    /// Whether these credentials serve, and the server says that they are right (DIG-21).
+    pub(super) fn takes(&self, credentials: &Credentials) -> bool {
+        self.challenge.stale && self.manner() == credentials.manner
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            realm: self.realm.clone(),
             utf8: self.challenge.utf8,
         }
-        .print();
+    }
+
+    /// Answers the challenge. `last`: not once more, whatever the server says of its nonce.
+    pub(super) fn respond(self, credentials: Credentials, last: bool) -> ClientStep {
+        let nonces = Nonces {
+            nonce: self.challenge.nonce,
+            cnonce: self.user.cnonce.clone().into_bytes(),
+            count: FIRST_USE,
+        };
+        let terms = self.user.identity.terms(nonces, self.protection);
+        let (message, key) = credentials.respond(&terms);
+        let proof = key.digest(&terms, Side::Server);
+        let layer = layer::agreed(&key, terms.protection, Side::Client, self.challenge.maxbuf);
         let state = AwaitProof {
-            proof: key.digest(&terms, Side::Server),
-            layer: layer::agreed(&key, terms.protection, Side::Client, self.challenge.maxbuf),
-            again: (!last).then_some(Again {
-                user: self.user,
-                realm: self.realm,
-                utf8: self.challenge.utf8,
-                hash,
-                username,
-            }),
+            proof,
+            layer,
+            terms,
+            user: self.user,
+            credentials,
+            last,
         };
         ClientStep::respond(message, state)
     }
@@ -164,26 +249,29 @@ impl AwaitClientAnswer for Choice {
         let ClientAnswer::Password(password) = answer else {
             return ClientStep::Abort(ClientFault::Unavailable);
         };
-        if password.expose().is_empty() {
-            return ClientStep::Abort(ClientFault::PasswordUnusable);
-        }
-        match self.user(password.expose()) {
-            Ok(user) => self.respond(user, false),
+        let manner = self.manner();
+        match manner.credentials(&self.user.identity, password.expose()) {
+            Ok(credentials) => self.respond(credentials, false),
             Err(fault) => ClientStep::Abort(fault),
         }
     }
 }
 
-/// DIG-04: the one that is the user's domain, else the first, else the empty one.
-fn realm(authcid: &str, challenge: &Challenge) -> Vec<u8> {
-    let domain = authcid
-        .rsplit_once('@')
-        .map(|(_, domain)| domain.as_bytes());
-    let is_domain =
-        |realm: &&Vec<u8>| domain.is_some_and(|domain| realm.eq_ignore_ascii_case(domain));
-    let own = challenge.realms.iter().find(is_domain);
-    own.or(challenge.realms.first())
-        .cloned()
+/// DIG-04: the one that was asked for, else the one that is the user's domain, else the first, else the empty one.
+fn realm(identity: &Identity, challenge: &Challenge) -> Vec<u8> {
+    let offered = |name: &str| {
+        let realms = challenge.realms.iter();
+        realms
+            .filter(|realm| realm.eq_ignore_ascii_case(name.as_bytes()))
+            .map(Vec::clone)
+            .next()
+    };
+    if let Some(wanted) = &identity.realm {
+        return offered(wanted).unwrap_or_else(|| wanted.clone().into_bytes());
+    }
+    let domain = identity.authcid.rsplit_once('@');
+    let own = domain.and_then(|(_, domain)| offered(domain));
+    own.or_else(|| challenge.realms.first().cloned())
         .unwrap_or_default()
 }
 
@@ -211,31 +299,24 @@ struct AwaitProof {
     /// What the server must show.
     proof: [u8; 16],
     layer: Option<Box<dyn SecurityLayer>>,
-    /// What is needed to answer a fresh nonce; once.
-    again: Option<Again>,
-}
-
-struct Again {
+    terms: Terms,
     user: User,
-    realm: Vec<u8>,
-    utf8: bool,
-    hash: UserHash,
-    username: Vec<u8>,
+    credentials: Credentials,
+    last: bool,
 }
 
 impl AwaitChallenge for AwaitProof {
     fn challenge(self: Box<Self>, octets: &[u8]) -> ClientStep {
-        match (ResponseAuth::parse(octets), self.again) {
-            (Ok(proof), _) if proof.ct_eq(&self.proof).into() => {
-                let state = Proven {
-                    layer: self.layer,
-                    may_repeat: true,
-                };
-                ClientStep::respond(Vec::new(), state)
+        match ResponseAuth::parse(octets) {
+            Ok(proof) if proof.ct_eq(&self.proof).into() => {
+                if let Some(session) = &self.user.session {
+                    session.keep(&self.user.identity, &self.credentials.manner, &self.terms);
+                }
+                proven(self.layer)
             }
-            (Ok(_), _) => ClientStep::Abort(ClientFault::ServerNotProven),
-            (Err(_), Some(again)) if is_stale(octets) => again.respond(octets),
-            (Err(malformed), _) => ClientStep::Abort(malformed.into()),
+            Ok(_) => ClientStep::Abort(ClientFault::ServerNotProven),
+            Err(_) if !self.last && is_stale(octets) => self.again(octets),
+            Err(malformed) => ClientStep::Abort(malformed.into()),
         }
     }
 
@@ -244,21 +325,28 @@ impl AwaitChallenge for AwaitProof {
     }
 }
 
-fn is_stale(octets: &[u8]) -> bool {
-    Challenge::parse(octets).is_ok_and(|challenge| challenge.stale)
-}
-
-impl Again {
+impl AwaitProof {
     /// Answers a fresh nonce with the hash we have; it fits only the same realm in the same character set.
-    fn respond(self, octets: &[u8]) -> ClientStep {
+    fn again(self, octets: &[u8]) -> ClientStep {
         match Choice::of(self.user, octets) {
-            Ok(choice) if choice.realm == self.realm && choice.challenge.utf8 == self.utf8 => {
-                choice.respond((self.hash, self.username), true)
-            }
+            Ok(choice) if choice.takes(&self.credentials) => choice.respond(self.credentials, true),
             Ok(_) => ClientStep::Abort(ClientFault::Malformed("realm")),
             Err(fault) => ClientStep::Abort(fault),
         }
     }
+}
+
+fn is_stale(octets: &[u8]) -> bool {
+    Challenge::parse(octets).is_ok_and(|challenge| challenge.stale)
+}
+
+/// The server's proof is right: acknowledges it.
+pub(super) fn proven(layer: Option<Box<dyn SecurityLayer>>) -> ClientStep {
+    let state = Proven {
+        layer,
+        may_repeat: true,
+    };
+    ClientStep::respond(Vec::new(), state)
 }
 
 /// The server has shown that it knows the password.

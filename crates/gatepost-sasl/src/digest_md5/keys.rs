@@ -42,6 +42,17 @@ pub(super) struct Terms {
     pub(super) authzid: Option<Vec<u8>>,
 }
 
+impl Terms {
+    /// The count as a number.
+    pub(super) fn count(&self) -> u32 {
+        let digits = std::str::from_utf8(&self.nonce_count);
+        digits
+            .ok()
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .unwrap_or_default()
+    }
+}
+
 /// Whose digest it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {

@@ -72,7 +72,12 @@ impl Challenge {
     }
 
     /// Ours, in the order and with the quotes that most peers have been tried with (DIG-02).
-    pub(super) fn print(realms: &[String], nonce: &str, layers: LayerPolicy) -> Vec<u8> {
+    pub(super) fn print(
+        realms: &[String],
+        nonce: &str,
+        layers: LayerPolicy,
+        stale: bool,
+    ) -> Vec<u8> {
         let strengths = LayerStrength::ALL.into_iter();
         let strengths: Vec<_> = strengths
             .filter(|strength| layers.allows(*strength))
@@ -91,6 +96,9 @@ impl Challenge {
         }
         if layers.most > LayerStrength::None {
             message = message.bare("maxbuf", &MAXBUF.to_string());
+        }
+        if stale {
+            message = message.bare("stale", "true");
         }
         message
             .bare("charset", "utf-8")

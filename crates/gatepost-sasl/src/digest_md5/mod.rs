@@ -5,7 +5,8 @@
 //! password in its realms: for old programs only, which is why a server has to be told to offer it.
 //!
 //! The server speaks first. `server` and `client` are the two machines, `message` the grammar on top of `directive`,
-//! `keys` the arithmetic, `hashes` what a server stores, `layer` and `cipher` the protection afterwards. Failure: a
+//! `keys` the arithmetic, `hashes` what a server stores, `layer` and `cipher` the protection afterwards. `resumption` and
+//! `session` are the two sides of an exchange that takes up an earlier one. Failure: a
 //! message out of order, with a directive too many or too few, ends the exchange; a frame that does not open ends the
 //! connection.
 //!
@@ -19,11 +20,15 @@ mod keys;
 mod layer;
 mod message;
 mod protection;
+mod resumption;
 mod server;
+mod session;
 
 use crate::mechanism::{InitialResponse, Mechanism, Needs, VerifierKind};
 
 pub use hashes::DigestMd5Hashes;
+pub use resumption::{ExchangeId, ResumableExchanges, TakenUp};
+pub use session::DigestMd5Session;
 
 /// DIGEST-MD5.
 pub static DIGEST_MD5: Mechanism = Mechanism {
@@ -43,6 +48,9 @@ pub static DIGEST_MD5: Mechanism = Mechanism {
 
 /// The service name of mail submission, on every port (RFC 4954 §4, AUTH-25).
 const SERVICE: &str = "smtp";
+
+/// The count of a nonce that is used for the first time (RFC 2831 §2.1.2).
+const FIRST_USE: u32 = 1;
 
 /// Largest protected buffer we take, in octets behind the length; the default of RFC 2831 §2.1.1, and announced all the same.
 const MAXBUF: u32 = 65_536;

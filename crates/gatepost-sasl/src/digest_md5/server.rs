@@ -2,7 +2,8 @@
 //!
 //! States: `AwaitDigest` → asks for the user's hashes → done, with our own proof as final data and the layer that was
 //! agreed. Everything that was ours to choose is compared with what came back: nonce, count, protection. A directory that
-//! keeps its secrets checks the whole response itself; it cannot key a layer.
+//! keeps its secrets checks the whole response itself; it cannot key a layer. A client that takes up an earlier exchange begins
+//! in `resumption`.
 //!
 //! The service in the `digest-uri` must be ours; the host in it is not compared, because clients put in whatever name or
 //! address they connected by (DIG-10). It is in the digest all the same.
@@ -13,7 +14,8 @@ use super::directive::Malformed;
 use super::keys::{SessionKey, Side, Terms, UserHash};
 use super::message::{Challenge, Response, ResponseAuth};
 use super::protection::{Cipher, Protection};
-use super::{DIGEST_MD5, DigestMd5Hashes, SERVICE, layer};
+use super::resumption::{self, ExchangeId};
+use super::{DIGEST_MD5, DigestMd5Hashes, FIRST_USE, SERVICE, layer};
 use crate::identity::{Authcid, Authzid};
 use crate::layer::{LayerPolicy, LayerStrength};
 use crate::prep;
@@ -23,41 +25,73 @@ use crate::step::{
 };
 use crate::verifier::Verifier;
 
-/// The count of a nonce that is used for the first time (RFC 2831 §2.1.2).
-const FIRST_USE: &[u8] = b"00000001";
-
-/// An initial response would take up an earlier exchange (RFC 2831 §2.2). None is remembered, so that it is answered like
-/// one that has been forgotten: by a new challenge (DIG-20).
-pub(super) fn begin(params: ServerParams, _initial_response: Option<&[u8]>) -> ServerStep {
+/// An initial response takes up an earlier exchange (RFC 2831 §2.2). One that cannot is answered like none: by a challenge (DIG-20).
+pub(super) fn begin(params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
     if params.nonce.is_empty() || !params.nonce.bytes().all(|octet| octet.is_ascii_graphic()) {
         return ServerStep::refused(Refusal::Unavailable);
     }
-    let challenge = Challenge::print(&params.realms, &params.nonce, params.layers);
+    match initial_response {
+        Some(octets) => resumption::begin(params, octets),
+        None => challenge(params, false),
+    }
+}
+
+/// Our first word. `stale`: what the client said before was right but for its nonce.
+pub(super) fn challenge(params: ServerParams, stale: bool) -> ServerStep {
+    let challenge = Challenge::print(&params.realms, &params.nonce, params.layers, stale);
     let state = AwaitDigest {
-        nonce: params.nonce,
-        layers: params.layers,
+        params,
         challenge: challenge.clone(),
     };
     ServerStep::Challenge(challenge, Box::new(state))
 }
 
 struct AwaitDigest {
-    nonce: String,
-    layers: LayerPolicy,
+    params: ServerParams,
     challenge: Vec<u8>,
 }
 
 impl AwaitResponse for AwaitDigest {
     fn respond(self: Box<Self>, octets: &[u8]) -> ServerStep {
         match self.read(octets) {
-            Ok(attempt) => ServerStep::Ask(attempt.verifier_question(), Box::new(attempt)),
+            Ok(attempt) => ServerStep::Ask(
+                attempt.verifier_question(),
+                Box::new(Judging {
+                    attempt,
+                    said: *self,
+                    response: octets.to_vec(),
+                }),
+            ),
             Err(refusal) => ServerStep::refused(refusal),
         }
     }
 }
 
 impl AwaitDigest {
-    fn read(self, octets: &[u8]) -> Result<Attempt, Refusal> {
+    fn read(&self, octets: &[u8]) -> Result<Attempt, Refusal> {
+        let attempt = Attempt::read(octets, self.params.layers)?;
+        // DIG-13, DIG-08.
+        let nonce_is_ours = attempt.terms.nonce.ct_eq(self.params.nonce.as_bytes());
+        if !bool::from(nonce_is_ours) || attempt.terms.count() != FIRST_USE {
+            return Err(Refusal::CredentialsInvalid);
+        }
+        Ok(attempt)
+    }
+}
+
+/// A well-formed response, of what may be chosen.
+pub(super) struct Attempt {
+    authcid: Authcid,
+    authzid: Option<Authzid>,
+    realm: String,
+    digest: [u8; 16],
+    /// Largest buffer the client takes.
+    maxbuf: u32,
+    pub(super) terms: Terms,
+}
+
+impl Attempt {
+    pub(super) fn read(octets: &[u8], layers: LayerPolicy) -> Result<Self, Refusal> {
         if octets.is_empty() {
             return Err(Refusal::CredentialsEmpty);
         }
@@ -65,20 +99,15 @@ impl AwaitDigest {
         if response.username.is_empty() {
             return Err(Refusal::CredentialsEmpty);
         }
-        if !self.offered(response.protection) || !is_our_service(&response.digest_uri) {
+        if !offered(layers, response.protection) || !is_our_service(&response.digest_uri) {
             return Err(Refusal::Malformed);
-        }
-        // DIG-13, DIG-08.
-        let nonce_is_ours = response.nonce.ct_eq(self.nonce.as_bytes());
-        if !bool::from(nonce_is_ours) || response.nonce_count != FIRST_USE {
-            return Err(Refusal::CredentialsInvalid);
         }
         let authzid = match response.authzid.as_deref() {
             None | Some(b"") => None,
             Some(name) => Some(Authzid::parse(&text(name, true)?)),
         };
         let authcid = Authcid::parse(&text(&response.username, response.utf8)?);
-        Ok(Attempt {
+        Ok(Self {
             authcid: authcid.map_err(|_| Refusal::Malformed)?,
             authzid: authzid.transpose().map_err(|_| Refusal::Malformed)?,
             realm: text(&response.realm, response.utf8)?,
@@ -92,19 +121,49 @@ impl AwaitDigest {
                 digest_uri: response.digest_uri,
                 authzid: response.authzid,
             },
-            challenge: self.challenge,
-            response: octets.to_vec(),
         })
     }
 
-    fn offered(&self, protection: Protection) -> bool {
-        match protection {
-            Protection::None => self.layers.allows(LayerStrength::None),
-            Protection::Integrity => self.layers.allows(LayerStrength::Integrity),
-            Protection::Confidentiality(cipher) => {
-                self.layers.allows(LayerStrength::Confidentiality)
-                    && Cipher::allowed(self.layers).any(|allowed| allowed == cipher)
-            }
+    pub(super) fn verifier_question(&self) -> Question {
+        Question::Verifier {
+            mechanism: &DIGEST_MD5,
+            authcid: self.authcid.clone(),
+            authzid: self.authzid.clone(),
+        }
+    }
+
+    /// The hash with which the client's digest is right, and the session key. All hashes of the realm are tried (DIG-06).
+    pub(super) fn fitting<'a>(
+        &self,
+        hashes: &'a DigestMd5Hashes,
+    ) -> Option<(&'a UserHash, SessionKey)> {
+        let fits = |user: &'a UserHash| {
+            let key = SessionKey::new(user, &self.terms);
+            let right: Choice = key.digest(&self.terms, Side::Client).ct_eq(&self.digest);
+            bool::from(right).then_some((user, key))
+        };
+        hashes.of_realm(&self.realm).filter_map(fits).last()
+    }
+
+    /// The digest was right: the directory's verdict, and our own proof.
+    pub(super) fn proven(self, key: &SessionKey, verdict: Verdict) -> ServerStep {
+        let proof = ResponseAuth::print(key.digest(&self.terms, Side::Server));
+        let layer = layer::agreed(key, self.terms.protection, Side::Server, self.maxbuf);
+        ServerStep::Done(
+            Outcome::of(&DIGEST_MD5, self.authcid, verdict)
+                .with_final_data(Some(proof))
+                .with_layer(layer),
+        )
+    }
+}
+
+fn offered(layers: LayerPolicy, protection: Protection) -> bool {
+    match protection {
+        Protection::None => layers.allows(LayerStrength::None),
+        Protection::Integrity => layers.allows(LayerStrength::Integrity),
+        Protection::Confidentiality(cipher) => {
+            layers.allows(LayerStrength::Confidentiality)
+                && Cipher::allowed(layers).any(|allowed| allowed == cipher)
         }
     }
 }
@@ -126,68 +185,46 @@ fn text(octets: &[u8], utf8: bool) -> Result<String, Refusal> {
     text.ok_or(Refusal::Malformed)
 }
 
-/// A well-formed response to our challenge.
-struct Attempt {
-    authcid: Authcid,
-    authzid: Option<Authzid>,
-    realm: String,
-    digest: [u8; 16],
-    /// Largest buffer the client takes.
-    maxbuf: u32,
-    terms: Terms,
-    challenge: Vec<u8>,
+/// A response to our challenge, waiting for the user's hashes.
+struct Judging {
+    attempt: Attempt,
+    said: AwaitDigest,
     response: Vec<u8>,
 }
 
-impl Attempt {
-    fn verifier_question(&self) -> Question {
-        Question::Verifier {
-            mechanism: &DIGEST_MD5,
-            authcid: self.authcid.clone(),
-            authzid: self.authzid.clone(),
-        }
-    }
-
-    /// Judges the digest, then hands the verdict on.
+impl Judging {
     fn judged(self, hashes: &DigestMd5Hashes, verdict: Verdict) -> ServerStep {
-        let Some(key) = self.fitting_key(hashes) else {
+        let Some((user, key)) = self.attempt.fitting(hashes) else {
             return ServerStep::refused(Refusal::CredentialsInvalid);
         };
-        let proof = ResponseAuth::print(key.digest(&self.terms, Side::Server));
-        let layer = layer::agreed(&key, self.terms.protection, Side::Server, self.maxbuf);
-        ServerStep::Done(
-            Outcome::of(&DIGEST_MD5, self.authcid, verdict)
-                .with_final_data(Some(proof))
-                .with_layer(layer),
-        )
-    }
-
-    /// The session key under which the client's digest is right. All hashes of the realm are tried (DIG-06).
-    fn fitting_key(&self, hashes: &DigestMd5Hashes) -> Option<SessionKey> {
-        let fits = |user: &UserHash| {
-            let key = SessionKey::new(user, &self.terms);
-            let right: Choice = key.digest(&self.terms, Side::Client).ct_eq(&self.digest);
-            bool::from(right).then_some(key)
-        };
-        hashes.of_realm(&self.realm).filter_map(fits).last()
+        if let (Some(exchanges), Verdict::Accepted(_)) = (&self.said.params.resumable, &verdict) {
+            exchanges.remember(ExchangeId::of(user, &self.attempt.terms));
+        }
+        self.attempt.proven(&key, verdict)
     }
 
     fn ask_check(self) -> ServerStep {
-        if self.terms.protection != Protection::None {
+        let Attempt {
+            authcid,
+            authzid,
+            terms,
+            ..
+        } = self.attempt;
+        if terms.protection != Protection::None {
             return ServerStep::refused(Refusal::Unavailable);
         }
         let question = Question::Response {
             mechanism: &DIGEST_MD5,
-            authcid: self.authcid.clone(),
-            authzid: self.authzid,
-            challenge: self.challenge,
+            authcid: authcid.clone(),
+            authzid,
+            challenge: self.said.challenge,
             response: self.response,
         };
-        ServerStep::Ask(question, Box::new(AwaitChecked(self.authcid)))
+        ServerStep::Ask(question, Box::new(AwaitChecked(authcid)))
     }
 }
 
-impl AwaitAnswer for Attempt {
+impl AwaitAnswer for Judging {
     fn answer(self: Box<Self>, answer: Answer) -> ServerStep {
         match answer {
             Answer::Verifier {

@@ -145,11 +145,13 @@ impl Attempts {
             initial_response: first_message != FirstMessage::Withheld,
             min_iterations: self.request.min_iterations,
             max_iterations: self.request.max_iterations,
-            // LAYER-08: TLS protects better, and no server expects both.
+            // LAYER-08: TLS protects better, and hardly any server expects both.
             layers: match link.tls {
-                Some(_) => LayerPolicy::NEVER,
-                None => self.request.layers,
+                Some(_) if !self.request.demands_layer() => LayerPolicy::NEVER,
+                _ => self.request.layers,
             },
+            realm: self.request.realm.clone(),
+            digest_md5_session: self.request.digest_md5_session.clone(),
             ..ClientParams::new(
                 self.request.authcid.as_str(),
                 self.request.host.as_str(),

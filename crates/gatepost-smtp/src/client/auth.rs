@@ -17,7 +17,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use gatepost_sasl::{
     AwaitChallenge, AwaitClientAnswer, ClientAnswer, ClientFault, ClientParams, ClientStep,
-    ClientSuccess, Mechanism, Secret,
+    ClientSuccess, InitialResponse, Mechanism, Secret,
 };
 
 use super::failure::ExchangeFault;
@@ -211,8 +211,7 @@ impl Core {
                 Progress::Cancelled(ExchangeFault::Mechanism(fault), self.facts)
             }
             ClientStep::Wait(next) => {
-                link.wire
-                    .send(format!("AUTH {}\r\n", self.mechanism.name).as_bytes());
+                self.send_bare(link);
                 self.going(Phase::Waiting(next))
             }
             ClientStep::Respond(message, next) => {
@@ -227,14 +226,23 @@ impl Core {
                     self.facts.messages = 1;
                     link.wire.send(line.expose());
                     self.going(Phase::Waiting(next))
+                } else if self.mechanism.initial_response == InitialResponse::Resumes {
+                    // The server takes its place and speaks first.
+                    self.send_bare(link);
+                    self.going(Phase::Waiting(next))
                 } else {
                     self.facts.withheld = Some(line.expose().len());
-                    link.wire
-                        .send(format!("AUTH {}\r\n", self.mechanism.name).as_bytes());
+                    self.send_bare(link);
                     self.going(Phase::Withheld(message, next))
                 }
             }
         }
+    }
+
+    /// The AUTH line without an initial response.
+    fn send_bare(self, link: &mut Link) {
+        let line = format!("AUTH {}\r\n", self.mechanism.name);
+        link.wire.send(line.as_bytes());
     }
 
     /// The AUTH line with an initial response; an empty one is `=` (AUTH-06).

@@ -1,6 +1,6 @@
 //! What a caller says about an authentication: who, by what, and in which form.
 
-use gatepost_sasl::{ClientParams, LayerPolicy, Mechanism, Needs};
+use gatepost_sasl::{ClientParams, DigestMd5Session, LayerPolicy, LayerStrength, Mechanism, Needs};
 
 /// How to prove who we are. The secret itself is asked for when a mechanism needs it.
 #[derive(Debug, Clone)]
@@ -28,8 +28,12 @@ pub struct Authentication {
     pub min_iterations: u32,
     /// Most iterations to accept: the server chooses them, we pay.
     pub max_iterations: u32,
-    /// Which security layers to agree on where there is no TLS.
+    /// Which security layers to agree on. Inside TLS none, unless one is demanded; then only mechanisms that can have one are used.
     pub layers: LayerPolicy,
+    /// The realm to authenticate in; `None` = the domain of the user name if the server offers it, else the first it offers.
+    pub realm: Option<String>,
+    /// The memory of DIGEST-MD5's exchanges with this server, by which the next one is shorter.
+    pub digest_md5_session: Option<DigestMd5Session>,
 }
 
 impl Authentication {
@@ -57,7 +61,14 @@ impl Authentication {
             min_iterations: bounds.min_iterations,
             max_iterations: bounds.max_iterations,
             layers: LayerPolicy::ANY,
+            realm: None,
+            digest_md5_session: None,
         }
+    }
+
+    /// Whether a connection without a layer is not good enough.
+    pub(super) fn demands_layer(&self) -> bool {
+        self.layers.least > LayerStrength::None
     }
 }
 

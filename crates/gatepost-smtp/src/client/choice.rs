@@ -80,12 +80,14 @@ fn candidates(
         });
         offered(&all.collect::<Vec<_>>(), capabilities)
     };
-    match request.choice {
+    let mut candidates = match request.choice {
         MechanismChoice::Only(mechanism) if request.assume_offered => vec![mechanism],
         MechanismChoice::Only(mechanism) => offered(&[mechanism], capabilities),
         MechanismChoice::Strongest => fitting(0),
         MechanismChoice::AtLeast(floor) => fitting(floor.strength),
-    }
+    };
+    candidates.retain(|mechanism| mechanism.layer || !request.demands_layer());
+    candidates
 }
 
 /// Those on the AUTH lines, or, if there are none, those on the lines old Exchange servers had for it (CAP-07).

@@ -4,7 +4,7 @@
 //!
 //! 1. TLS is wanted (530, 538, 523, 524): TLS, if it is there to be had (LS-18).
 //! 2. The AUTH line itself was not understood: the same mechanism in the other form, once. LOGIN's name on the line is an
-//!    extension (LOG-05, LS-09); a long line is refused with 500 (CODE-03); one server wants PLAIN's message there (PLAIN-05, LS-10).
+//!    extension (LOG-05, LS-09), and not every server takes up an earlier exchange (DIGEST-MD5); a long line is refused with 500 (CODE-03); one server wants PLAIN's message there (PLAIN-05, LS-10).
 //! 3. EHLO is missing (503, 500, 502): EHLO, once (CODE-03, LS-35).
 //! 4. The mechanism, not the credentials, is refused: any other mechanism (AUTH-29, CODE-06, LS-11).
 //! 5. Not now: stop, and keep the password (CODE-03, LS-12).
@@ -163,7 +163,10 @@ fn other_form(
     if !reply.code.is_permanent() || blames_the_mechanism(reply) || mechanism_unknown(reply.code) {
         return None;
     }
-    let extension = mechanism.initial_response == InitialResponse::EqualsMeansAbsent;
+    let extension = matches!(
+        mechanism.initial_response,
+        InitialResponse::EqualsMeansAbsent | InitialResponse::Resumes
+    );
     let line_refused = matches!(reply.code, ReplyCode::UNRECOGNISED | ReplyCode::SYNTAX);
     match facts.withheld {
         Some(_) if line_refused && reply.code == ReplyCode::UNRECOGNISED => None,

@@ -10,6 +10,7 @@ mod bench;
 mod cancelled;
 mod derivation;
 mod digest_layer;
+mod digest_session;
 mod late_answers;
 mod layer;
 mod loopback;

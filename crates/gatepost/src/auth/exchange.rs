@@ -80,6 +80,7 @@ impl Exchange {
             plus_offered: authenticator.offers_bound(&peer.channel),
             realms: authenticator.directory().realms().to_vec(),
             layers: peer.channel.layers,
+            resumable: Some(authenticator.exchanges()),
             ..ServerParams::default()
         };
         let ticket = Some(authenticator.guard().open(peer.address));

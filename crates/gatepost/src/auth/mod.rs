@@ -17,13 +17,14 @@ pub mod guests;
 pub mod hash;
 pub mod kerberos;
 mod recent;
+mod resumable;
 pub mod store_directory;
 pub mod token;
 pub mod verified;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gatepost_sasl::{Authcid, Mechanism, Needs, Question, mechanism};
 
@@ -31,11 +32,13 @@ use crate::store::LookupName;
 use channel::Channel;
 use directory::Directory;
 use guard::{AccountKey, Fingerprint, Guard, Rules};
+use resumable::RecentExchanges;
 
 /// The authentication service. Clones are the same service.
 #[derive(Clone)]
 pub struct Authenticator {
     inner: Arc<Inner>,
+    exchanges: Arc<RecentExchanges>,
 }
 
 struct Inner {
@@ -58,6 +61,16 @@ impl Authenticator {
         };
         Self {
             inner: Arc::new(inner),
+            exchanges: Arc::new(RecentExchanges::new(None)),
+        }
+    }
+
+    /// With clients of DIGEST-MD5 that authenticate again within this time by the nonce of the first time; never when absent.
+    #[must_use]
+    pub fn resuming_within(self, time: Option<Duration>) -> Self {
+        Self {
+            exchanges: Arc::new(RecentExchanges::new(time)),
+            ..self
         }
     }
 
@@ -97,6 +110,10 @@ impl Authenticator {
 
     fn hostname(&self) -> &str {
         &self.inner.hostname
+    }
+
+    fn exchanges(&self) -> Arc<RecentExchanges> {
+        Arc::clone(&self.exchanges)
     }
 
     fn directory(&self) -> &dyn Directory {

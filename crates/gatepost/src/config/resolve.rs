@@ -525,6 +525,8 @@ impl Resolver<'_> {
         }
         let realms = table.list("digest_realms", self.faults, realm);
         accounts.digest_realms = realms.into_iter().map(|realm| realm.value).collect();
+        let nonce_time = table.time("digest_nonce_time", self.faults);
+        accounts.digest_nonce_time = nonce_time.map(|time| time.value);
         accounts
     }
 

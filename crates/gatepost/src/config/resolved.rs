@@ -240,6 +240,8 @@ pub struct Accounts {
     pub scram: Vec<Hash>,
     /// The realms to keep DIGEST-MD5 hashes for, those of legacy credentials.
     pub digest_realms: Vec<String>,
+    /// How long a client may use the nonce of a DIGEST-MD5 exchange again; never when absent.
+    pub digest_nonce_time: Option<Duration>,
 }
 
 impl Default for Accounts {
@@ -247,6 +249,7 @@ impl Default for Accounts {
         Self {
             scram: Hash::ALL.to_vec(),
             digest_realms: Vec::new(),
+            digest_nonce_time: None,
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatepost::auth::channel::Channel;
 use gatepost::store::Costs;
 use gatepost::store::CredentialKind::{Legacy, Password};
+use gatepost_sasl::DigestMd5Session;
 use gatepost_sasl::mechanism::{self, DIGEST_MD5};
 
 use crate::toy_protocol::{self, CHEAP, House, Login, from, log_in, new_password, tls};
@@ -167,4 +169,53 @@ async fn sto_04_sto_05_dig_22_hashes_follow_the_realms() {
     let directory = Arc::clone(&house.directory);
     drop(house);
     assert!(kept(directory.path()).is_empty());
+}
+
+// DIG-20, T-18: who comes back within the time begins with the nonce of the first time; and guesses made so count like others.
+#[tokio::test]
+async fn dig_20_t_18_subsequent_authentication() {
+    let mut house = House::keeping(
+        Arc::new(tempfile::tempdir().unwrap()),
+        realms(&["example.com"]),
+    );
+    house.add("fred@example.com", &[(Legacy, "fax of 1999")]);
+    let session = DigestMd5Session::default();
+    // How many messages of the mechanism came before the server's proof.
+    let challenges = async |house: &House, password| {
+        let login = Login {
+            session: Some(&session),
+            ..Login::new("DIGEST-MD5", "fred@example.com", password)
+        };
+        let ended = log_in(&house.authenticator, from("192.0.2.1", legacy()), login).await;
+        ended.won().then_some(ended.challenges.len())
+    };
+    let stale = Some(1);
+    assert_eq!(challenges(&house, "fax of 1999").await, Some(1));
+    assert_eq!(challenges(&house, "fax of 1999").await, stale, "by default");
+
+    let within = Some(Duration::from_secs(3600));
+    house.authenticator = house.authenticator.resuming_within(within);
+    assert_eq!(challenges(&house, "fax of 1999").await, Some(1));
+    for _ in 0..3 {
+        assert_eq!(challenges(&house, "fax of 1999").await, Some(0));
+    }
+    let before = house.authenticator.guard().tally();
+    assert_eq!(challenges(&house, "fax of 1998").await, None);
+    let after = house.authenticator.guard().tally();
+    assert_eq!(
+        (after.opened - before.opened, after.lost - before.lost),
+        (1, 1)
+    );
+
+    // The former password is no password any more.
+    assert_eq!(challenges(&house, "fax of 1999").await, Some(1));
+    house
+        .store
+        .set_password("fred@example.com", new_password(Legacy, "fax of 2001"))
+        .unwrap();
+    assert_eq!(challenges(&house, "fax of 1999").await, None);
+    assert_eq!(challenges(&house, "fax of 2001").await, Some(1));
+    assert_eq!(challenges(&house, "fax of 2001").await, Some(0));
+    house.store.set_enabled("fred@example.com", false).unwrap();
+    assert_eq!(challenges(&house, "fax of 2001").await, None);
 }

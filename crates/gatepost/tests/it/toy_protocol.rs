@@ -14,8 +14,8 @@ use gatepost::observe::Observer;
 use gatepost::store::password_hash::Cost;
 use gatepost::store::{Costs, CredentialKind, NewPassword, ScramHashes, Store};
 use gatepost_sasl::{
-    Authenticated, ClientAnswer, ClientParams, ClientQuestion, ClientStep, Mechanism, Outcome,
-    Refusal, Secret, ServerStep, mechanism,
+    Authenticated, ClientAnswer, ClientParams, ClientQuestion, ClientStep, DigestMd5Session,
+    Mechanism, Outcome, Refusal, Secret, ServerStep, mechanism,
 };
 use tempfile::TempDir;
 
@@ -96,6 +96,8 @@ pub(crate) struct Login<'a> {
     pub(crate) authcid: &'a str,
     pub(crate) authzid: Option<&'a str>,
     pub(crate) password: &'a str,
+    /// What the client remembers of DIGEST-MD5; with it the first message goes on the AUTH line.
+    pub(crate) session: Option<&'a DigestMd5Session>,
 }
 
 impl<'a> Login<'a> {
@@ -105,6 +107,7 @@ impl<'a> Login<'a> {
             authcid,
             authzid: None,
             password,
+            session: None,
         }
     }
 }
@@ -169,6 +172,8 @@ pub(crate) async fn log_in(authenticator: &Authenticator, peer: Peer, login: Log
         "fyko-d2lbbFgONRv9qkxdawL",
     );
     names.authzid = login.authzid.map(str::to_owned);
+    names.initial_response = login.session.is_some();
+    names.digest_md5_session = login.session.cloned();
     let (initial, mut client) = settled((mechanism.client)(names), login.password);
     let mut server = (mechanism.server)(params, initial.as_deref());
     let mut challenges = Vec::new();
@@ -183,6 +188,9 @@ pub(crate) async fn log_in(authenticator: &Authenticator, peer: Peer, login: Log
                 state.respond(&response.unwrap())
             }
             ServerStep::Done(Outcome::Authenticated(success)) => {
+                if let Some(proof) = &success.final_data {
+                    settled(client.take().unwrap().challenge(proof), login.password);
+                }
                 exchange.close(End::Won);
                 return Ended {
                     outcome: Ok(success),

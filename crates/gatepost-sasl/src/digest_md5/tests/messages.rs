@@ -133,7 +133,7 @@ fn ls_25_dig_02_dig_03_odd_challenges_are_read() {
 fn dig_02_dig_16_dig_23_the_challenge_we_send() {
     let print = |realms: &[&str], layers| {
         let realms: Vec<_> = realms.iter().map(|realm| (*realm).to_owned()).collect();
-        String::from_utf8(Challenge::print(&realms, "N", layers)).unwrap()
+        String::from_utf8(Challenge::print(&realms, "N", layers, false)).unwrap()
     };
     assert_eq!(
         print(&["a.example", "b \"c\""], LayerPolicy::NEVER),

@@ -4,7 +4,9 @@ mod client;
 mod frames;
 mod messages;
 mod pairs;
+mod resumption;
 mod server;
+mod session;
 mod vectors;
 
 use super::keys::{SessionKey, Terms, UserHash, user_hash};

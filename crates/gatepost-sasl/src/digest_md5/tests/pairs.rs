@@ -144,7 +144,7 @@ fn dig_07_a_changed_message_ends_it() {
 #[test]
 fn our_own_challenge_reads_back() {
     let realms = ["mail.example.com".to_owned()];
-    let challenge = Challenge::parse(&Challenge::print(&realms, "n", EVERYTHING)).unwrap();
+    let challenge = Challenge::parse(&Challenge::print(&realms, "n", EVERYTHING, false)).unwrap();
     assert_eq!(challenge.strengths, LayerStrength::ALL);
     assert_eq!(challenge.ciphers.len(), 5);
 }
