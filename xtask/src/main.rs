@@ -5,6 +5,7 @@
 //! - `docs` holds `docs/reference/{commands,configuration,mechanisms}.md` against what the program says of itself.
 //! - `tested` holds `peers/tested.tsv`, which the page of mechanisms is made of, against what the tests with real peers wrote.
 //! - `package` makes the Debian package.
+//! - `bench-sasl` measures what a SASL exchange costs, beside another library.
 //! - `bench` measures the built program; see `bench` for what each figure means.
 //!
 //! Every check prints what is wrong, where, and what to do, and exits 1; a usage fault exits 2.
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod bench_sasl;
 mod docs;
 mod layers;
 mod package;
@@ -73,6 +75,8 @@ enum Task {
     Package(package::Arguments),
     /// Measure the release build under load, next to a durable sink (reports, never fails a figure)
     Bench(bench::Arguments),
+    /// Measure what a SASL exchange costs on the server's side, next to rsasl (reports, never fails a figure)
+    BenchSasl,
 }
 
 fn main() -> ExitCode {
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Task::Tested { table, write } => tested::run(&table, write),
         Task::Package(options) => package::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::BenchSasl => bench_sasl::run(),
     };
     match result {
         Ok(summary) => {
