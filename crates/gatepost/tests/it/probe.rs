@@ -63,12 +63,36 @@ async fn probe(
     assert_eq!(output.status.code(), Some(i32::from(faults > 0)), "{said}");
     let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let findings = report["findings"].as_array().unwrap().iter();
+    for finding in findings.clone() {
+        is_documented(finding);
+    }
     findings
         .map(|it| {
             let line = format!("{} {}", word(&it["verdict"]), word(&it["question"]));
             (line, word(&it["found"]))
         })
         .collect()
+}
+
+/// The reference has a row of the question, the index of standards one of the requirement; a note and a fault say what they break.
+fn is_documented(finding: &serde_json::Value) {
+    let word = |key: &str| finding[key].as_str().unwrap();
+    let row = format!("| {} | {} |\n", word("section"), word("requirement"));
+    let reference = include_str!("../../../../docs/reference/probe.md");
+    let start = format!("| `{}` | ", word("question"));
+    assert!(
+        reference
+            .split_inclusive('\n')
+            .any(|line| line.starts_with(&start) && line.ends_with(&row)),
+        "docs/reference/probe.md lacks {start}… {row}"
+    );
+    let requirement = format!("id = \"{}\"\n", word("requirement"));
+    assert!(
+        include_str!("../../../../rfc/index.toml").contains(&requirement),
+        "{requirement}"
+    );
+    let wrong = matches!(word("verdict"), "note" | "fault");
+    assert_eq!(finding["breaks"].is_string(), wrong, "{finding}");
 }
 
 #[tokio::test]
@@ -110,17 +134,23 @@ async fn a_bad_server() {
         "ok greeting",
         "note offer-clear",
         "note tls",
+        "note early-auth",
         "fault early-mail",
+        "ok second-hello",
         "fault unknown-mechanism",
         "note no-mechanism",
         "fault lower-case",
         "fault empty-challenge",
         "note login-prompt",
+        "note login-password",
+        "note login-initial",
+        "note wrong-password",
         "fault cancel",
         "fault cancel-login",
         "ok equals",
         "fault bad-base64",
         "fault quit",
+        "note auth-in-transaction",
     ] {
         assert!(found.contains_key(expected), "{expected}: {found:#?}");
     }

@@ -1,7 +1,7 @@
 //! The server's certificate, as a careful client would see it.
 //!
 //! The witness lets every certificate pass and remembers it, so that a server with a bad one can still be asked everything else. The
-//! probe says nothing secret on such a connection.
+//! probe says nothing secret on such a connection: it asks [`Witness::trusts`] first.
 
 use std::io;
 use std::path::Path;
@@ -13,7 +13,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
 
 use super::report::Verdict;
 use crate::cli::CommandError;
@@ -58,16 +61,26 @@ impl Witness {
         }))
     }
 
-    /// The settings of a connection with this witness.
-    pub(super) fn config(self: &Arc<Self>) -> io::Result<Arc<ClientConfig>> {
+    /// The settings of a connection with this witness, of one of these TLS versions.
+    pub(super) fn config(
+        self: &Arc<Self>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> io::Result<Arc<ClientConfig>> {
         let verifier = Arc::clone(self);
         let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map_err(io::Error::other)?
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         Ok(Arc::new(config))
+    }
+
+    /// Whether a careful client would go on after the handshake that was seen last.
+    pub(super) fn trusts(&self) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.as_ref()
+            .is_some_and(|seen| self.verify(seen, UnixTime::now()).is_ok())
     }
 
     /// What a careful client would make of the certificate.

@@ -1,13 +1,17 @@
 //! A connection of the probe: says exactly what it is told to, and reads whole replies, however strange.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepost_client::server_end_point;
+use gatepost_sasl::ChannelBindings;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConnection, ProtocolVersion, StreamOwned, SupportedProtocolVersion};
 
 use super::certificate::Witness;
 use crate::cli::CommandError;
@@ -19,6 +23,9 @@ const MAX_REPLY: usize = 64 * 1024;
 /// The name the probe gives with EHLO: it has none that anybody could look up (RFC 5321 §4.1.3).
 const HELLO: &str = "EHLO [127.0.0.1]";
 
+/// RFC 9266 §2.
+const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+
 /// Where to connect to, and how.
 pub(super) struct Target {
     pub(super) host: String,
@@ -28,11 +35,13 @@ pub(super) struct Target {
     pub(super) witness: Arc<Witness>,
     name: ServerName<'static>,
     patience: Duration,
+    refused_logins: Rc<Cell<usize>>,
 }
 
 /// An open connection.
 pub(super) struct Connection {
     stream: Stream,
+    refused_logins: Rc<Cell<usize>>,
 }
 
 enum Stream {
@@ -67,11 +76,31 @@ impl Target {
             witness: Witness::new(ca)?,
             name,
             patience,
+            refused_logins: Rc::default(),
         })
     }
 
     /// Connects, with TLS if that comes first.
     pub(super) fn connect(&self) -> io::Result<Connection> {
+        let mut connection = self.dial()?;
+        if self.protection == Some(Protection::Implicit) {
+            connection.start_tls(self)?;
+        }
+        Ok(connection)
+    }
+
+    /// A connection on which TLS is to begin with the next octet.
+    pub(super) fn before_tls(&self, starttls: bool) -> io::Result<Connection> {
+        let mut connection = self.dial()?;
+        if starttls {
+            connection.reply()?;
+            connection.hello()?;
+            connection.ask("STARTTLS")?;
+        }
+        Ok(connection)
+    }
+
+    fn dial(&self) -> io::Result<Connection> {
         let mut tried = Err(io::Error::from(io::ErrorKind::NotFound));
         for address in (self.host.as_str(), self.port).to_socket_addrs()? {
             tried = TcpStream::connect_timeout(&address, self.patience);
@@ -83,13 +112,24 @@ impl Target {
         stream.set_read_timeout(Some(self.patience))?;
         stream.set_write_timeout(Some(self.patience))?;
         stream.set_nodelay(true)?;
-        let mut connection = Connection {
+        Ok(Connection {
             stream: Stream::Clear(stream),
-        };
-        if self.protection == Some(Protection::Implicit) {
-            connection.start_tls(self)?;
+            refused_logins: Rc::clone(&self.refused_logins),
+        })
+    }
+
+    /// Whether a careful client would show its password on this connection: the last one made, so that the witness has seen its certificate.
+    pub(super) fn trusts(&self, connection: &Connection) -> bool {
+        match connection.stream {
+            Stream::Tls(_) => self.witness.trusts(),
+            Stream::Clear(_) => self.protection == Some(Protection::None),
+            Stream::Gone => false,
         }
-        Ok(connection)
+    }
+
+    /// How many logins were refused so far, on all connections.
+    pub(super) fn refused_logins(&self) -> usize {
+        self.refused_logins.get()
     }
 
     /// A connection that has said hello on the channel where authentication belongs.
@@ -109,10 +149,19 @@ impl Target {
 impl Connection {
     /// Shakes hands. The certificate is looked at by the witness, who lets any pass: no secret follows.
     pub(super) fn start_tls(&mut self, target: &Target) -> io::Result<()> {
+        self.shake_hands(target, rustls::ALL_VERSIONS)
+    }
+
+    /// The same with one of these versions.
+    pub(super) fn shake_hands(
+        &mut self,
+        target: &Target,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> io::Result<()> {
         let Stream::Clear(mut stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
             return Err(io::Error::other("TLS within TLS"));
         };
-        let config = target.witness.config()?;
+        let config = target.witness.config(versions)?;
         let mut tls =
             ClientConnection::new(config, target.name.clone()).map_err(io::Error::other)?;
         while tls.is_handshaking() {
@@ -132,6 +181,25 @@ impl Connection {
         Some(format!("{version:?} {:?}", suite.suite()))
     }
 
+    /// What this connection can be bound by: the exporter of TLS 1.3 and, from the certificate, the end point.
+    pub(super) fn bindings(&self) -> ChannelBindings {
+        let Stream::Tls(stream) = &self.stream else {
+            return ChannelBindings::default();
+        };
+        let tls = &stream.conn;
+        let certificate = tls.peer_certificates().and_then(<[_]>::first);
+        ChannelBindings {
+            tls_exporter: (tls.protocol_version() == Some(ProtocolVersion::TLSv1_3))
+                .then(|| {
+                    tls.export_keying_material([0; 32], EXPORTER_LABEL, Some(b""))
+                        .ok()
+                })
+                .flatten(),
+            tls_server_end_point: certificate.and_then(server_end_point),
+            ..ChannelBindings::default()
+        }
+    }
+
     pub(super) fn hello(&mut self) -> io::Result<Reply> {
         self.ask(HELLO)
     }
@@ -142,14 +210,19 @@ impl Connection {
         self.reply()
     }
 
-    /// Says these octets.
+    /// Says this.
     pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
+        self.write(text.as_bytes())
+    }
+
+    /// Writes these octets.
+    pub(super) fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         let stream: &mut dyn Write = match &mut self.stream {
             Stream::Clear(stream) => stream,
             Stream::Tls(stream) => stream,
             Stream::Gone => return Err(io::ErrorKind::NotConnected.into()),
         };
-        stream.write_all(text.as_bytes())?;
+        stream.write_all(octets)?;
         stream.flush()
     }
 
@@ -164,7 +237,11 @@ impl Connection {
                     let text = String::from_utf8_lossy(&line);
                     lines.push(text.strip_suffix('\r').unwrap_or(&text).to_owned());
                     if line.get(3) != Some(&b'-') {
-                        return Ok(Reply { lines });
+                        let reply = Reply { lines };
+                        if reply.is("535") {
+                            self.refused_logins.set(self.refused_logins.get() + 1);
+                        }
+                        return Ok(reply);
                     }
                     line.clear();
                 }
@@ -179,15 +256,20 @@ impl Connection {
 
     /// One at a time: a probe reads little, and what follows a reply must stay unread for the TLS handshake.
     fn octet(&mut self) -> io::Result<u8> {
-        let mut octet = [0];
+        let [octet] = self.read()?;
+        Ok(octet)
+    }
+
+    /// Reads so many octets.
+    pub(super) fn read<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut octets = [0; N];
         let stream: &mut dyn Read = match &mut self.stream {
             Stream::Clear(stream) => stream,
             Stream::Tls(stream) => stream,
             Stream::Gone => return Err(io::ErrorKind::NotConnected.into()),
         };
-        stream.read_exact(&mut octet)?;
-        let [octet] = octet;
-        Ok(octet)
+        stream.read_exact(&mut octets)?;
+        Ok(octets)
     }
 }
 

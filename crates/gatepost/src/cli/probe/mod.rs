@@ -1,16 +1,27 @@
 //! `gatepost probe HOST:PORT`: what a server offers, and what it gets wrong.
 //!
 //! One connection at a time, a new one for each question that may end a session. No message is ever sent: the furthest a question goes is
-//! one RCPT without authentication. Wrong passwords are never tried; a password is given away only by `--user`, over verified TLS.
+//! one RCPT without authentication. A password is given away only by `--user`, within TLS whose certificate is good or where `--tls none`
+//! asks for it.
+//!
+//! Some questions are logins that fail, and a server counts those: against this address one with a name that nobody has, and as many more
+//! as the server takes for one (the report says how often it answered that a login failed); against the user of `--user` three where
+//! SCRAM binds (see [`binding`]), behind logins that succeed, and four with `--timing`. Programs lock out after five or ten in a row.
 //!
 //! A further question is a row in [`rows`]. Findings are `ok`, `note` (allowed, and some clients trip over it) or `fault` (against the
 //! section named); the exit status is 1 when there is a fault.
 
+mod binding;
 mod certificate;
 mod connection;
+mod login;
+mod question;
 mod report;
 mod rows;
+mod standing;
 mod survey;
+mod timing;
+mod tls_versions;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +29,9 @@ use std::time::Duration;
 use clap::Args;
 
 use self::connection::Target;
+use self::login::Login;
 use self::report::{Report, Verdict};
+use self::survey::Channel;
 use crate::cli::output::Form;
 use crate::cli::send::{Protection, split};
 use crate::cli::{CommandError, process};
@@ -40,6 +53,9 @@ pub(super) struct Arguments {
     /// Read the password from the first line of standard input
     #[arg(long, requires = "user")]
     password_stdin: bool,
+    /// Also measure whether a refusal takes as long for the user as for a name that nobody has; costs four failed logins of each
+    #[arg(long, requires = "user")]
+    timing: bool,
     /// Seconds to wait for an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     patience: u64,
@@ -65,23 +81,53 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
             "{host}:{port}: {error}\n    check host and port, and whether the server runs"
         ))
     })?;
-    for row in rows::ROWS {
-        report.add(row.ask(&target, &channel));
-    }
-    if let Some(user) = &arguments.user {
-        let password = crate::cli::send::password_line()?;
-        let finding = process::runtime()?.block_on(survey::authenticate(
-            &target,
-            arguments.ca.as_deref(),
-            user,
-            password,
-        ));
+    for row in rows::all() {
+        let finding = row.ask(&target, &channel, &report);
         report.add(finding);
     }
+    match &arguments.user {
+        Some(user) => ask_as(user, arguments, &target, &channel, &mut report)?,
+        None => report.add(standing::in_transaction(&target, &channel, None)),
+    }
+    report.refused_logins = target.refused_logins();
     arguments.form.print(&report);
     match report.count(Verdict::Fault) {
         0 => Ok(()),
         1 => Err(CommandError::Failed("1 fault".to_owned())),
         faults => Err(CommandError::Failed(format!("{faults} faults"))),
     }
+}
+
+/// What only a user can ask. A password that is wrong is tried once.
+fn ask_as(
+    user: &str,
+    arguments: &Arguments,
+    target: &Target,
+    channel: &Channel,
+    report: &mut Report,
+) -> Result<(), CommandError> {
+    let password = crate::cli::send::password_line()?;
+    let ca = arguments.ca.as_deref();
+    let (finding, used) =
+        process::runtime()?.block_on(survey::authenticate(target, ca, user, &password));
+    report.add(finding);
+    let Some(mechanism) = used else {
+        report.add(standing::in_transaction(target, channel, None));
+        return Ok(());
+    };
+    let login = Login {
+        target,
+        channel,
+        user,
+        password: &password,
+        mechanism,
+    };
+    // What counts against the user comes before what makes good for it.
+    if arguments.timing {
+        report.add(timing::ask(&login));
+    }
+    report.add(standing::in_transaction(target, channel, Some(&login)));
+    standing::ask(&login, report);
+    binding::ask(&login, report);
+    Ok(())
 }

@@ -7,8 +7,12 @@ use gatepost_client::{
     Connector, Credential, Credentials, MechanismChoice, Roots, Secret, TlsMode,
 };
 
+use gatepost_sasl::Mechanism;
+
 use super::connection::{Connection, Reply, Target};
+use super::question::Question;
 use super::report::{Finding, Report, Verdict};
+use super::tls_versions;
 use crate::cli::send::Protection;
 
 /// The channel where authentication belongs.
@@ -16,8 +20,78 @@ pub(super) struct Channel {
     /// It begins with STARTTLS.
     pub(super) starttls: bool,
     /// Mechanisms offered there.
-    pub(super) mechanisms: Vec<String>,
+    mechanisms: Vec<String>,
+    /// Mechanisms offered before it begins.
+    in_clear: Vec<String>,
 }
+
+impl Channel {
+    /// Whether this mechanism is offered.
+    pub(super) fn offers(&self, name: &str) -> bool {
+        self.mechanisms.iter().any(|offered| offered == name)
+    }
+
+    /// Whether it is offered before STARTTLS.
+    pub(super) fn offers_in_clear(&self, name: &str) -> bool {
+        self.in_clear.iter().any(|offered| offered == name)
+    }
+}
+
+const GREETING: Question = Question {
+    name: "greeting",
+    section: "RFC 5321 §4.2",
+    requirement: "SMTP-01",
+    breaks: "clients do not begin",
+};
+
+const OFFER_CLEAR: Question = Question {
+    name: "offer-clear",
+    section: "RFC 4954 §9",
+    requirement: "CAP-03",
+    breaks: "a program without TLS shows its password to everybody on the network",
+};
+
+const INJECTION: Question = Question {
+    name: "starttls-injection",
+    section: "RFC 3207 §5",
+    requirement: "TLS-04",
+    breaks: "somebody on the network puts commands into the session of others (CVE-2011-0411)",
+};
+
+const TLS: Question = Question {
+    name: "tls",
+    section: "RFC 8314 §4.1",
+    requirement: "TLS-01",
+    breaks: "mail and passwords can be read on their way",
+};
+
+const CERTIFICATE: Question = Question {
+    name: "certificate",
+    section: "RFC 7817 §3",
+    requirement: "TLS-11",
+    breaks: "careful clients do not connect, and others learn to look away",
+};
+
+const STARTTLS_TWICE: Question = Question {
+    name: "starttls-twice",
+    section: "RFC 3207 §4.2",
+    requirement: "TLS-03",
+    breaks: "clients ask for TLS once more, and fail",
+};
+
+const OFFER: Question = Question {
+    name: "offer",
+    section: "RFC 4954 §3",
+    requirement: "CAP-01",
+    breaks: "nobody can log in",
+};
+
+const CREDENTIALS: Question = Question {
+    name: "credentials",
+    section: "RFC 4954 §4",
+    requirement: "AUTH-20",
+    breaks: "this user cannot log in",
+};
 
 /// Looks around. Fails when there is no server to look at.
 pub(super) fn run(target: &Target, report: &mut Report) -> io::Result<Channel> {
@@ -28,81 +102,101 @@ pub(super) fn run(target: &Target, report: &mut Report) -> io::Result<Channel> {
     } else {
         Verdict::Fault
     };
-    let section = "RFC 5321 §4.2";
-    report.add(Finding::new(verdict, "greeting", section, greeting.text()));
-    let (starttls, hello) = greet(target, &mut connection, report)?;
+    report.add(GREETING.finding(verdict, greeting.text()));
+    let Offers {
+        in_clear,
+        starttls,
+        hello,
+    } = greet(target, &mut connection, report)?;
     look_at_tls(target, &connection, &hello, report);
+    if connection.tls().is_some() {
+        report.add(tls_versions::ask(target, starttls));
+    }
     let mechanisms = mechanisms(&hello);
     let (verdict, found) = if mechanisms.is_empty() {
         (Verdict::Fault, "AUTH is not offered".to_owned())
     } else {
         (Verdict::Ok, mechanisms.join(" "))
     };
-    report.add(Finding::new(verdict, "offer", "RFC 4954 §3", &found));
+    report.add(OFFER.finding(verdict, &found));
     let _ = connection.ask("QUIT");
     Ok(Channel {
         starttls,
         mechanisms,
+        in_clear,
     })
 }
 
-/// EHLO, then STARTTLS and EHLO again where that is offered and wanted: whether it was, and the last answer to EHLO.
-fn greet(
-    target: &Target,
-    connection: &mut Connection,
-    report: &mut Report,
-) -> io::Result<(bool, Reply)> {
-    let first = connection.hello()?;
+/// What [`greet`] came to.
+struct Offers {
+    /// Mechanisms offered before TLS.
+    in_clear: Vec<String>,
+    /// TLS began with STARTTLS.
+    starttls: bool,
+    /// The last answer to EHLO.
+    hello: Reply,
+}
+
+/// EHLO, then STARTTLS and EHLO again where that is offered and wanted.
+fn greet(target: &Target, connection: &mut Connection, report: &mut Report) -> io::Result<Offers> {
+    let hello = connection.hello()?;
     if connection.tls().is_some() {
-        return Ok((false, first));
+        return Ok(Offers {
+            in_clear: Vec::new(),
+            starttls: false,
+            hello,
+        });
     }
-    let (verdict, found) = clear_offer(&first);
-    report.add(Finding::new(verdict, "offer-clear", "RFC 4954 §9", &found));
-    let offered = keyword(&first, "STARTTLS").is_some();
+    let in_clear = mechanisms(&hello);
+    let offered = keyword(&hello, "STARTTLS").is_some();
+    let (verdict, found) = clear_offer(&in_clear, offered);
+    report.add(OFFER_CLEAR.finding(verdict, &found));
     if !offered || target.protection == Some(Protection::None) {
-        return Ok((false, first));
+        return Ok(Offers {
+            in_clear,
+            starttls: false,
+            hello,
+        });
     }
     let (verdict, found) = injection(target)?;
-    let section = "RFC 3207 §5";
-    report.add(Finding::new(verdict, "starttls-injection", section, &found));
+    report.add(INJECTION.finding(verdict, &found));
     connection.ask("STARTTLS")?;
     connection.start_tls(target)?;
-    Ok((true, connection.hello()?))
+    Ok(Offers {
+        in_clear,
+        starttls: true,
+        hello: connection.hello()?,
+    })
 }
 
 /// What protects the channel on which this was the answer to EHLO.
 fn look_at_tls(target: &Target, connection: &Connection, hello: &Reply, report: &mut Report) {
-    let mut add = |verdict, question, section, found: &str| {
-        report.add(Finding::new(verdict, question, section, found));
-    };
     let tls = connection.tls();
-    match &tls {
-        Some(tls) => add(Verdict::Ok, "tls", "RFC 8314 §4.1", tls),
-        None => add(
+    report.add(match &tls {
+        Some(tls) => TLS.finding(Verdict::Ok, tls),
+        None => TLS.finding(
             Verdict::Note,
-            "tls",
-            "RFC 8314 §4.1",
             "none: everything crosses the network in clear text",
         ),
-    }
+    });
     let (verdict, found) = target.witness.verdict();
-    add(verdict, "certificate", "RFC 7817 §3", &found);
+    report.add(CERTIFICATE.finding(verdict, &found));
     if tls.is_some() {
         let (verdict, found) = match keyword(hello, "STARTTLS") {
             Some(_) => (Verdict::Fault, "STARTTLS is offered again within TLS"),
             None => (Verdict::Ok, "not offered again"),
         };
-        add(verdict, "starttls-twice", "RFC 3207 §4.2", found);
+        report.add(STARTTLS_TWICE.finding(verdict, found));
     }
 }
 
-/// Proves that the credentials work, as a careful client does.
+/// Proves that the credentials work, as a careful client does. By what, if they do.
 pub(super) async fn authenticate(
     target: &Target,
     ca: Option<&Path>,
     user: &str,
-    password: Secret,
-) -> Finding {
+    password: &Secret,
+) -> (Finding, Option<&'static Mechanism>) {
     let mode = match target.protection {
         Some(Protection::Implicit) => TlsMode::Implicit,
         Some(Protection::None) => TlsMode::None,
@@ -118,50 +212,38 @@ pub(super) async fn authenticate(
         let credentials = Credentials {
             authcid: user.to_owned(),
             authzid: None,
-            credential: Credential::Password(password),
+            credential: Credential::Password(password.clone()),
         };
         let used = client
             .authenticate(&credentials, MechanismChoice::Strongest)
             .await?;
         client.quit().await;
-        Ok::<_, gatepost_client::Error>(used.name)
+        Ok::<_, gatepost_client::Error>(used)
     };
-    let (verdict, found) = match tried.await {
-        Ok(used) => (Verdict::Ok, format!("{user} by {used}")),
-        Err(error) => (Verdict::Fault, error.to_string()),
-    };
-    Finding::new(verdict, "credentials", "RFC 4954 §4", &found)
+    match tried.await {
+        Ok(used) => {
+            let found = format!("{user} by {used}");
+            (CREDENTIALS.finding(Verdict::Ok, &found), Some(used))
+        }
+        Err(error) => {
+            let found = error.to_string();
+            (CREDENTIALS.finding(Verdict::Fault, &found), None)
+        }
+    }
 }
 
-fn clear_offer(hello: &Reply) -> (Verdict, String) {
-    let offered = mechanisms(hello);
-    let shows = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
-    let shown: Vec<_> = offered
-        .iter()
-        .map(String::as_str)
-        .filter(|name| shows.contains(name))
-        .collect();
-    if !shown.is_empty() {
-        return (
-            Verdict::Note,
-            format!(
-                "{} before TLS: passwords may cross in clear text",
-                shown.join(" ")
-            ),
-        );
+fn clear_offer(offered: &[String], starttls: bool) -> (Verdict, String) {
+    let starttls = if starttls { "STARTTLS" } else { "no STARTTLS" };
+    if offered.is_empty() {
+        return (Verdict::Ok, format!("{starttls}, no AUTH"));
     }
-    let starttls = match keyword(hello, "STARTTLS") {
-        Some(_) => "STARTTLS",
-        None => "no STARTTLS",
-    };
-    (
-        Verdict::Ok,
-        if offered.is_empty() {
-            format!("{starttls}, no AUTH")
-        } else {
-            format!("{starttls}, AUTH {}", offered.join(" "))
-        },
-    )
+    let found = format!("{starttls}, AUTH {}", offered.join(" "));
+    let shows = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
+    if offered.iter().any(|name| shows.contains(&name.as_str())) {
+        let remark = "passwords may cross in clear text";
+        return (Verdict::Note, format!("{found}: {remark}"));
+    }
+    (Verdict::Ok, found)
 }
 
 /// What is said in clear behind STARTTLS must not be answered within TLS (CVE-2011-0411).
