@@ -37,6 +37,10 @@ pub enum Credential {
     /// The Kerberos ticket in this credential cache (`FILE:/run/user/1000/ticket`), for GSSAPI; in the default one when absent. The
     /// system's Kerberos library is loaded for it.
     Ticket(Option<String>),
+    /// The certificate that the connector shows in TLS ([`Connector::certificate`]), for EXTERNAL.
+    Certificate,
+    /// None: ANONYMOUS, for a drop box that takes mail from anybody.
+    Nothing,
 }
 
 impl Credential {
@@ -45,6 +49,8 @@ impl Credential {
             Self::Password(_) => Means::Password,
             Self::Token(_) => Means::Token,
             Self::Ticket(_) => Means::Ticket,
+            Self::Certificate => Means::Certificate,
+            Self::Nothing => Means::Nothing,
         }
     }
 }
@@ -77,6 +83,25 @@ impl Credentials {
         }
     }
 
+    /// The certificate of [`Connector::certificate`], which the server knows whose it is. It proves nothing on a connection whose server
+    /// did not ask for it.
+    pub fn with_certificate() -> Self {
+        Self {
+            authcid: String::new(),
+            authzid: None,
+            credential: Credential::Certificate,
+        }
+    }
+
+    /// Nobody, who leaves `trace`, an address or a name of up to 255 characters, or nothing, for those who run the server (RFC 4505 §2).
+    pub fn anonymous(trace: impl Into<String>) -> Self {
+        Self {
+            authcid: trace.into(),
+            authzid: None,
+            credential: Credential::Nothing,
+        }
+    }
+
     /// Whom to act as, for an account that may act for others.
     #[must_use]
     pub fn acting_as(mut self, authzid: impl Into<String>) -> Self {
@@ -93,6 +118,7 @@ impl Credentials {
                 "ticket cache",
                 cache.as_deref().unwrap_or_default().as_bytes(),
             ),
+            Credential::Certificate | Credential::Nothing => ("", &b""[..]),
         };
         let parts = [
             ("user name", self.authcid.as_bytes()),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use gatepost_sasl::{DigestMd5Session, LayerPolicy};
 use gatepost_smtp::client::{
@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::certificate::Certificate;
 use crate::client::Client;
 use crate::driver::{Driver, Server};
 use crate::error::{AddressError, ChannelError, Error};
@@ -44,6 +45,7 @@ pub struct Connector {
     pub(crate) port: u16,
     mode: TlsMode,
     roots: Option<Roots>,
+    certificate: Option<Certificate>,
     hello_name: Option<String>,
     clear_password: bool,
     pub(crate) initial_response: InitialResponsePolicy,
@@ -68,6 +70,7 @@ impl Connector {
             port,
             mode,
             roots: None,
+            certificate: None,
             hello_name: None,
             clear_password: false,
             initial_response: InitialResponsePolicy::default(),
@@ -88,6 +91,14 @@ impl Connector {
     #[must_use]
     pub fn roots(mut self, roots: Roots) -> Self {
         self.roots = Some(roots);
+        self
+    }
+
+    /// The certificate to show to the server if it asks for one in TLS. Whether it also authenticates by it is said with
+    /// [`Credentials::with_certificate`](crate::Credentials::with_certificate).
+    #[must_use]
+    pub fn certificate(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
         self
     }
 
@@ -219,11 +230,15 @@ impl Connector {
             (None, TlsMode::None) => None,
             (None, _) => Some(Roots::native()?),
         };
+        if let Some(certificate) = &self.certificate {
+            certificate.valid_at(SystemTime::now())?;
+        }
         Ok(Server {
             host,
             port: self.port,
             name,
             roots,
+            certificate: self.certificate.clone(),
             handshake_timeout: self.connect_timeout,
         })
     }

@@ -3,20 +3,22 @@
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use gatepost_sasl::{ClientAnswer, Secret};
 use gatepost_smtp::TlsFacts;
 use gatepost_smtp::client::{
-    ClientCommand, ClientFailure, ClientInput, ClientOutput, ClientSession, Completed, QuestionId,
-    Stage,
+    ChannelFault, ClientCommand, ClientFailure, ClientInput, ClientOutput, ClientSession,
+    Completed, QuestionId, Stage,
 };
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{sleep_until, timeout};
 
 use crate::answer::answer;
+use crate::certificate::{Certificate, Presented};
 use crate::client::Credential;
 use crate::error::{AddressError, ChannelError, Error};
 use crate::kerberos::Conversation;
@@ -37,6 +39,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) name: ServerName<'static>,
     pub(crate) roots: Option<Roots>,
+    pub(crate) certificate: Option<Certificate>,
     pub(crate) handshake_timeout: Duration,
 }
 
@@ -44,17 +47,23 @@ impl Server {
     /// Shakes hands and verifies the server's name.
     pub(crate) async fn start_tls(&self, stream: &mut Stream) -> Result<TlsFacts, Error> {
         let roots = self.roots.clone().map_or_else(Roots::native, Ok)?;
+        let presented = self.certificate.clone().map(Presented::new).map(Arc::new);
+        let config = match &presented {
+            Some(presented) => roots.config_showing(Arc::clone(presented)),
+            None => roots.config(),
+        };
         timeout(
             self.handshake_timeout,
-            stream.start_tls(roots.config(), self.name.clone()),
+            stream.start_tls(config, self.name.clone()),
         )
         .await
         .map_err(|_| Error::Timeout(Stage::StartTls))?
         .map_err(|source| self.not_protected(source))?;
-        stream
-            .tls()
-            .map(|connection| tls::facts(connection, &self.host))
-            .ok_or_else(Driver::out_of_order)
+        let connection = stream.tls().ok_or_else(Driver::out_of_order)?;
+        Ok(TlsFacts {
+            client_certificate: presented.and_then(|presented| presented.shown()),
+            ..tls::facts(connection, &self.host)
+        })
     }
 
     fn not_protected(&self, source: io::Error) -> Error {
@@ -62,7 +71,21 @@ impl Server {
         if tls::is_clear_text(&source) {
             return ChannelError::SpeaksClear { host }.into();
         }
-        ChannelError::Tls { host, source }.into()
+        self.about_certificate(source)
+            .unwrap_or_else(|source| ChannelError::Tls { host, source }.into())
+    }
+
+    /// A server that has judged our certificate, or misses one, says so by an alert: in TLS 1.3 when the handshake is long over on our side.
+    fn about_certificate(&self, source: io::Error) -> Result<Error, io::Error> {
+        if !tls::is_about_our_certificate(&source) {
+            return Err(source);
+        }
+        Ok(ChannelError::Certificate {
+            host: self.host.clone(),
+            given: self.certificate.is_some(),
+            source,
+        }
+        .into())
     }
 }
 
@@ -74,6 +97,8 @@ pub(crate) struct Driver {
     /// A command is running, or its future was dropped while it was.
     busy: bool,
     trace: Option<Trace>,
+    /// What broke the connection, if something did.
+    broken: Option<io::Error>,
 }
 
 type Answering = Pin<Box<dyn Future<Output = (QuestionId, ClientAnswer)> + Send>>;
@@ -91,6 +116,7 @@ impl Driver {
             server,
             busy: false,
             trace,
+            broken: None,
         }
     }
 
@@ -167,13 +193,23 @@ impl Driver {
                 if !self.session.is_open() {
                     self.stream.close().await;
                 }
-                done.map_err(Error::from)
+                done.map_err(|failure| self.told(failure))
             }
             Err(error) => {
                 self.stream = Stream::Gone;
                 Err(error)
             }
         }
+    }
+
+    /// The connection's own words on why it ended are better than that it ended.
+    fn told(&mut self, failure: ClientFailure) -> Error {
+        let closed = matches!(failure, ClientFailure::Channel(ChannelFault::Closed(_)));
+        let Some(source) = self.broken.take().filter(|_| closed) else {
+            return failure.into();
+        };
+        let about_certificate = self.server.about_certificate(source);
+        about_certificate.unwrap_or_else(|_| failure.into())
     }
 
     /// The outer error is the connection's: the dialogue was cut off.
@@ -271,7 +307,11 @@ impl Driver {
                 self.session
                     .handle(ClientInput::Bytes(input), Instant::now());
             }
-            Ok(Turn::Read(0)) | Err(_) => self.session.handle(ClientInput::Eof, Instant::now()),
+            Ok(Turn::Read(0)) => self.session.handle(ClientInput::Eof, Instant::now()),
+            Err(error) => {
+                self.broken = Some(error);
+                self.session.handle(ClientInput::Eof, Instant::now());
+            }
         }
     }
 

@@ -3,11 +3,13 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
-use gatepost_sasl::Mechanism;
+use gatepost_sasl::{Mechanism, Needs};
 use gatepost_smtp::Reply;
 use gatepost_smtp::client::{
     ChannelFault, ClientFailure, CredentialFault, Lack, ProtocolFault, Stage,
 };
+
+use crate::certificate::CertificateFault;
 
 /// Why something the client was asked to do did not happen. The variant says whose fault it is.
 ///
@@ -75,6 +77,14 @@ pub enum AddressError {
         /// Why not.
         why: String,
     },
+    /// Our own certificate cannot be shown.
+    #[error("{place}: {fault}")]
+    Certificate {
+        /// The file, or what the caller called it.
+        place: String,
+        /// Why not.
+        fault: CertificateFault,
+    },
     /// A command was given to a client that is still in the middle of another, whose future was dropped.
     #[error("the connection was left in the middle of a command")]
     OutOfOrder,
@@ -102,6 +112,19 @@ pub enum ChannelError {
         /// The name that had to be proven.
         host: String,
         /// What the TLS library says.
+        source: io::Error,
+    },
+    /// The server does not take our certificate, or wants one.
+    #[error(
+        "{host} {}: {source}",
+        if *given { "does not take our certificate" } else { "wants a certificate from us" }
+    )]
+    Certificate {
+        /// As given.
+        host: String,
+        /// The connector has a certificate.
+        given: bool,
+        /// What the server said.
         source: io::Error,
     },
     /// The port was expected to speak TLS from the first octet and speaks in clear.
@@ -189,6 +212,7 @@ impl AddressError {
             Self::Roots { .. } => {
                 "give a PEM file with the certificate of the authority that signed the server's"
             }
+            Self::Certificate { fault, .. } => fault.next_step(),
             Self::OutOfOrder => "connect anew",
             Self::InsideRuntime => "use the asynchronous client there",
         }
@@ -209,7 +233,7 @@ impl ChannelError {
         match self {
             Self::Connect { .. } | Self::System { .. } => true,
             Self::Session(fault) => fault.is_transient(),
-            Self::Tls { .. } | Self::SpeaksClear { .. } => false,
+            Self::Tls { .. } | Self::Certificate { .. } | Self::SpeaksClear { .. } => false,
         }
     }
 
@@ -219,6 +243,10 @@ impl ChannelError {
             Self::Tls { .. } => {
                 "the name must be the one in the server's certificate; for a private authority give its certificate with Connector::roots"
             }
+            Self::Certificate { given: true, .. } => {
+                "have it signed by an authority of the server's, or made known there; it must be for clients, and not have ended"
+            }
+            Self::Certificate { given: false, .. } => "give one with Connector::certificate",
             Self::SpeaksClear { .. } => "use TlsMode::StartTls",
             Self::Session(ChannelFault::SpeaksTls | ChannelFault::Closed(Stage::Greeting)) => {
                 "use TlsMode::Implicit"
@@ -250,6 +278,12 @@ fn step_after_credential(fault: &CredentialFault) -> &'static str {
         CredentialFault::NoUsableMechanism { .. } => {
             "choose MechanismChoice::Strongest, or have the server offer a mechanism for passwords"
         }
+        CredentialFault::CertificateUnused { shown: true, .. } => {
+            "have the certificate made known to the server as that of an account; it must be for clients, and not have ended"
+        }
+        CredentialFault::CertificateUnused { shown: false, .. } => {
+            "give one with Connector::certificate, and have the server ask for it in TLS"
+        }
         CredentialFault::TooWeak { .. } => {
             "find out who removed the stronger mechanisms before you send the password by a weaker one"
         }
@@ -258,6 +292,9 @@ fn step_after_credential(fault: &CredentialFault) -> &'static str {
         }
         CredentialFault::Refused { mechanism, .. } if mechanism.requires_tls() => {
             "get a new access token: it may have expired, or be for another server or scope"
+        }
+        CredentialFault::Refused { mechanism, .. } if mechanism.needs == Needs::Certificate => {
+            "have the certificate made known to the server as that of an account, which may act as whom is asked for"
         }
         CredentialFault::Refused { .. } => {
             "check user name and password; some providers want a password made for this program"

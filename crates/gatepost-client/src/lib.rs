@@ -15,6 +15,7 @@
 
 mod answer;
 pub mod blocking;
+mod certificate;
 mod client;
 mod connect;
 mod driver;
@@ -26,6 +27,7 @@ mod stream;
 mod tls;
 mod trace;
 
+pub use certificate::{Certificate, CertificateFault};
 pub use client::{Client, Credential, Credentials};
 pub use connect::{Connector, TlsMode};
 pub use end_point::server_end_point;

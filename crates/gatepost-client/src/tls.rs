@@ -6,10 +6,15 @@ use std::sync::{Arc, OnceLock};
 
 use gatepost_sasl::ChannelBindings;
 use gatepost_smtp::TlsFacts;
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, ClientConnection, InvalidMessage, ProtocolVersion, RootCertStore};
+use rustls::{
+    AlertDescription, ClientConfig, ClientConnection, InvalidMessage, ProtocolVersion,
+    RootCertStore,
+};
 
+use crate::certificate::Presented;
 use crate::end_point::server_end_point;
 use crate::error::AddressError;
 
@@ -54,6 +59,14 @@ impl Roots {
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
+    }
+
+    /// The same, showing a certificate. Without resumption: that would be a connection to which nothing was shown.
+    pub(crate) fn config_showing(&self, presented: Arc<Presented>) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.0);
+        config.client_auth_cert_resolver = presented;
+        config.resumption = Resumption::disabled();
+        Arc::new(config)
     }
 
     fn trusting(
@@ -126,15 +139,35 @@ fn exporter(connection: &ClientConnection) -> Option<[u8; 32]> {
         .ok()
 }
 
+/// Whether the server ends the connection for our certificate, or for want of one (RFC 8446 §6.2).
+pub(crate) fn is_about_our_certificate(error: &io::Error) -> bool {
+    let Some(rustls::Error::AlertReceived(alert)) = cause(error) else {
+        return false;
+    };
+    matches!(
+        alert,
+        AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired
+    )
+}
+
 /// Whether a failed handshake means that the server greeted in clear (TLS-12).
 pub(crate) fn is_clear_text(error: &io::Error) -> bool {
-    let cause = error
-        .get_ref()
-        .and_then(|cause| cause.downcast_ref::<rustls::Error>());
     matches!(
-        cause,
+        cause(error),
         Some(rustls::Error::InvalidMessage(
             InvalidMessage::InvalidContentType
         ))
     )
+}
+
+fn cause(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }

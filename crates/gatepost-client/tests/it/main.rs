@@ -10,6 +10,7 @@
 )]
 
 mod blocking;
+mod certificate;
 mod certificates;
 mod derivation;
 mod end_point;

@@ -37,6 +37,15 @@ pub struct Authentication {
 }
 
 impl Authentication {
+    /// Whether nothing but a certificate shown in TLS can prove it.
+    pub(super) fn wants_certificate(&self) -> bool {
+        let chosen = match self.choice {
+            MechanismChoice::Only(mechanism) => mechanism.needs == Needs::Certificate,
+            MechanismChoice::Strongest | MechanismChoice::AtLeast(_) => false,
+        };
+        chosen || self.means == Means::Certificate
+    }
+
     /// Most attempts of one authentication.
     pub const ATTEMPTS: usize = 5;
 
@@ -82,6 +91,10 @@ pub enum Means {
     Token,
     /// A Kerberos ticket.
     Ticket,
+    /// The certificate that was shown in TLS.
+    Certificate,
+    /// Nothing: a guest's trace is no proof. Only who asks for it gets ANONYMOUS.
+    Nothing,
 }
 
 impl Means {
@@ -91,6 +104,8 @@ impl Means {
             Self::Password => mechanism.proves_password(),
             Self::Token => mechanism.needs == Needs::Token,
             Self::Ticket => mechanism.needs == Needs::PassThrough,
+            Self::Certificate => mechanism.needs == Needs::Certificate,
+            Self::Nothing => mechanism.needs == Needs::Nothing,
         }
     }
 }

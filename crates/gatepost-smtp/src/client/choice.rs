@@ -6,8 +6,8 @@
 //! password stands above all that shows it, and what shows it is used only if the profile allows it. A mechanism that binds the channel
 //! is left aside where there is nothing to bind to, unless it is the only one wanted: then its own words say what is missing.
 
-use gatepost_sasl::Mechanism;
 use gatepost_sasl::mechanism::ALL;
+use gatepost_sasl::{Mechanism, Needs};
 
 use super::authentication::{Authentication, MechanismChoice};
 use super::capabilities::{Capabilities, Extension};
@@ -20,6 +20,8 @@ use super::session::StartTlsUse;
 pub(super) struct Channel {
     pub(super) tls: bool,
     pub(super) clear_password: bool,
+    /// The server asked for our certificate in the handshake, and got it.
+    pub(super) certificate: bool,
     /// There is something to bind an exchange to.
     pub(super) bindable: bool,
 }
@@ -30,11 +32,19 @@ impl Channel {
             tls: link.tls.is_some(),
             clear_password: link.profile.clear_password
                 && link.profile.start_tls != StartTlsUse::IfOffered,
+            certificate: link
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_certificate.is_some()),
             bindable: link.channel_bindings().preferred().is_some(),
         }
     }
 
     fn may_carry(self, mechanism: &Mechanism) -> bool {
+        // EXT-04: without a certificate in this connection there is nothing that EXTERNAL could refer to.
+        if mechanism.needs == Needs::Certificate {
+            return self.certificate;
+        }
         let in_clear = !mechanism.requires_tls() && self.clear_password;
         !mechanism.exposes_password || self.tls || in_clear
     }
@@ -116,18 +126,22 @@ fn why_none(
     capabilities: &Capabilities,
     channel: Channel,
 ) -> CredentialFault {
-    if !capabilities.has(Extension::Auth)
-        && capabilities.synonyms.is_empty()
-        && candidates.is_empty()
-    {
-        return CredentialFault::NotOffered;
-    }
     let offered = capabilities
         .mechanisms
         .iter()
         .chain(&capabilities.synonyms)
         .cloned()
         .collect();
+    if request.wants_certificate() && channel.tls {
+        let shown = channel.certificate;
+        return CredentialFault::CertificateUnused { shown, offered };
+    }
+    if !capabilities.has(Extension::Auth)
+        && capabilities.synonyms.is_empty()
+        && candidates.is_empty()
+    {
+        return CredentialFault::NotOffered;
+    }
     if let MechanismChoice::AtLeast(floor) = request.choice
         && candidates.is_empty()
     {
@@ -135,8 +149,9 @@ fn why_none(
     }
     CredentialFault::NoUsableMechanism {
         offered,
-        for_lack_of_tls: candidates
-            .iter()
-            .any(|mechanism| !channel.may_carry(mechanism)),
+        for_lack_of_tls: request.wants_certificate()
+            || candidates
+                .iter()
+                .any(|mechanism| !channel.may_carry(mechanism)),
     }
 }

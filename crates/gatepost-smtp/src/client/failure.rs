@@ -142,6 +142,14 @@ pub enum CredentialFault {
         /// One more would be usable if the channel were protected by TLS.
         for_lack_of_tls: bool,
     },
+    /// EXTERNAL, by the certificate shown in TLS, is not possible on this connection.
+    CertificateUnused {
+        /// The server asked for the certificate and got it: it does not offer EXTERNAL for this one. Otherwise it did not ask, or we
+        /// have none.
+        shown: bool,
+        /// What the server offers.
+        offered: Vec<String>,
+    },
     /// None of the mechanisms offered is as strong as what was demanded ([`MechanismChoice::AtLeast`](super::MechanismChoice::AtLeast)).
     TooWeak {
         /// What was demanded.
@@ -327,6 +335,18 @@ impl fmt::Display for CredentialFault {
                     f.write_str(" (a secret is not sent without TLS)")
                 } else {
                     Ok(())
+                }
+            }
+            Self::CertificateUnused { shown, offered } => {
+                let why = if *shown {
+                    "the server got our certificate and does not offer EXTERNAL"
+                } else {
+                    "no certificate was shown to the server in TLS, which EXTERNAL needs"
+                };
+                write!(f, "{why}; it offers ")?;
+                match offered.join(" ") {
+                    none if none.is_empty() => f.write_str("nothing"),
+                    names => write!(f, "{}", names.escape_default()),
                 }
             }
             Self::TooWeak { floor, offered } => {
