@@ -159,8 +159,8 @@ impl fmt::Debug for Certificate {
 }
 
 impl CertificateFault {
-    /// What to do about it.
-    pub(crate) fn next_step(&self) -> &'static str {
+    /// What to do about it. A phrase without a capital or a full stop.
+    pub fn next_step(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "check the path, and that this user may read the file",
             Self::NoCertificate | Self::Damaged => {

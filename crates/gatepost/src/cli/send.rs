@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gatepost_client::{
-    ContentMeter, Credential, Credentials, Envelope, EnvelopeId, MechanismChoice, Notify,
-    Recipient, Reply, Ret,
+    Certificate, ContentMeter, Credential, Credentials, Envelope, EnvelopeId, MechanismChoice,
+    Notify, Recipient, Reply, Ret, Secret,
 };
 use gatepost_sasl::{Mechanism, Needs, mechanism};
 use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
@@ -55,6 +55,13 @@ pub(super) struct Arguments {
     /// Authenticate with the Kerberos ticket in this credential cache, by GSSAPI; --auth gssapi alone takes the default one
     #[arg(long, value_name = "CACHE", conflicts_with_all = ["password_stdin", "token_file"])]
     ticket_cache: Option<String>,
+    /// Show this client certificate (PEM) to a server that asks for one in TLS. Without a password, token or ticket it is what proves the
+    /// user, by EXTERNAL; --user is then whom to act as
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// The private key of --certificate (PEM, without a passphrase), when it is not in the same file
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
     /// How the connection is protected; default: implicit on port 465, starttls elsewhere
     #[arg(long, value_enum)]
     tls: Option<Protection>,
@@ -130,22 +137,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         input.message = message;
     }
     let envelope = arguments.envelope(reverse_path, recipients, &input.message);
-    let credentials = match &arguments.token_file {
-        Some(file) => Some(with_token(target.user.as_deref(), file)?),
-        None if arguments.has_ticket() => {
-            let credentials = Credentials::with_ticket(arguments.ticket_cache.clone());
-            Some(Credentials {
-                authzid: target.user.clone(),
-                ..credentials
-            })
-        }
-        None => credentials(&target, input.password)?,
-    };
+    let credentials = arguments.credentials(&target, input.password.take())?;
     let submission = Submission {
         host: target.host.clone(),
         port: target.port,
         protection: target.protection,
         ca: target.ca.clone(),
+        certificate: arguments.certificate(&target)?,
         credentials,
         choice: arguments
             .auth
@@ -163,9 +161,56 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 }
 
 impl Arguments {
-    fn has_ticket(&self) -> bool {
-        let takes_it = |mechanism: &Mechanism| mechanism.needs == Needs::PassThrough;
-        self.ticket_cache.is_some() || self.auth.is_some_and(takes_it)
+    /// Whose, and what proves it: what is given, else what the mechanism asks for.
+    fn credentials(
+        &self,
+        target: &Target,
+        password: Option<Secret>,
+    ) -> Result<Option<Credentials>, CommandError> {
+        let needs = self.auth.map(|mechanism| mechanism.needs);
+        let acting_as = |credentials: Credentials| Credentials {
+            authzid: self.user.clone(),
+            ..credentials
+        };
+        if let Some(file) = &self.token_file {
+            return with_token(target.user.as_deref(), file).map(Some);
+        }
+        if self.ticket_cache.is_some() || needs == Some(Needs::PassThrough) {
+            let credentials = Credentials::with_ticket(self.ticket_cache.clone());
+            return Ok(Some(Credentials {
+                authzid: target.user.clone(),
+                ..credentials
+            }));
+        }
+        let by_certificate = self.certificate.is_some() && !self.password_stdin;
+        match needs {
+            Some(Needs::Nothing) => {
+                let trace = self.user.clone().unwrap_or_default();
+                Ok(Some(Credentials::anonymous(trace)))
+            }
+            Some(Needs::Certificate) => Ok(Some(acting_as(Credentials::with_certificate()))),
+            None if by_certificate => Ok(Some(acting_as(Credentials::with_certificate()))),
+            _ => credentials(target, password),
+        }
+    }
+
+    /// The certificate to show: the one that is named, or the development server's for its own account.
+    fn certificate(&self, target: &Target) -> Result<Option<Certificate>, CommandError> {
+        let external = self.auth.is_some_and(|it| it.needs == Needs::Certificate);
+        let files = match (&self.certificate, &target.certificate) {
+            (Some(certificate), _) => Some((certificate, self.key.as_ref().unwrap_or(certificate))),
+            (None, Some((certificate, key))) if external => Some((certificate, key)),
+            (None, _) if external => {
+                return Err(CommandError::Usage(
+                    "--auth external needs the client certificate: add --certificate FILE and --key FILE"
+                        .to_owned(),
+                ));
+            }
+            (None, _) => None,
+        };
+        let read = files.map(|(certificate, key)| Certificate::from_pem_files(certificate, key));
+        read.transpose()
+            .map_err(|error| CommandError::Failed(advice::explain(&error.into(), target)))
     }
 
     fn envelope(
@@ -194,7 +239,7 @@ impl Arguments {
 
 fn credentials(
     target: &Target,
-    given: Option<gatepost_client::Secret>,
+    given: Option<Secret>,
 ) -> Result<Option<Credentials>, CommandError> {
     match (&target.user, given.or_else(|| target.password.clone())) {
         (Some(user), Some(password)) => Ok(Some(Credentials {

@@ -270,6 +270,13 @@ impl Notes {
             if let Some(auth) = &smarthost.auth {
                 self.readable(auth.secret.option(), auth.secret.path());
                 self.private(auth.secret.option(), auth.secret.path());
+                if let Some(files) = auth.shown() {
+                    self.readable("route.auth.certificate", &files.certificate);
+                }
+                if let Some(beside) = &auth.certificate {
+                    self.readable("route.auth.key", &beside.key);
+                    self.private("route.auth.key", &beside.key);
+                }
             }
         }
     }

@@ -20,9 +20,9 @@ use super::network::Network;
 use super::pattern::Pattern;
 use super::raw::{Placed, Table};
 use super::resolved::{
-    Accounts, Config, LayerPlace, Layers, Limits, Listener, ListenerProfile, MissingFrom, Proxies,
-    RetrySchedule, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, SecretFile, Smarthost,
-    SubmissionRules, TlsFiles, TlsMode,
+    Accounts, CertificateFiles, Config, LayerPlace, Layers, Limits, Listener, ListenerProfile,
+    MissingFrom, Proxies, RetrySchedule, Route, RouteAction, RouteAuth, RouteMatch, RouteTls,
+    SecretFile, Smarthost, SubmissionRules, TlsFiles, TlsMode,
 };
 use super::value::parse_host_port;
 
@@ -460,7 +460,8 @@ impl Resolver<'_> {
         let mechanism = table
             .text("mechanism", self.faults)
             .and_then(|name| gatepost_sasl::mechanism::by_name(&name.value));
-        let secret = self.secret_file(table)?;
+        let certificate = self.certificate_files(table, tls);
+        let secret = self.secret_file(table, certificate.as_ref())?;
         if let Some(mechanism) = mechanism.filter(|mechanism| !secret.fits(mechanism)) {
             self.fault(
                 &table.span,
@@ -468,7 +469,7 @@ impl Resolver<'_> {
                     "route.auth.mechanism: {mechanism} does not use {}",
                     secret.option()
                 ),
-                "OAUTHBEARER and XOAUTH2 take a token_file, GSSAPI a ticket_cache, all others a password_file",
+                "OAUTHBEARER and XOAUTH2 take a token_file, GSSAPI a ticket_cache, EXTERNAL a certificate and key alone, all others a password_file",
             );
         }
         if let (SecretFile::Token(_), RouteTls::None) = (&secret, tls) {
@@ -479,7 +480,8 @@ impl Resolver<'_> {
             );
         }
         let user = user.map(|user| user.value);
-        if user.is_none() && !matches!(secret, SecretFile::Ticket(_)) && !table.has("user") {
+        let names_itself = matches!(secret, SecretFile::Ticket(_) | SecretFile::Certificate(_));
+        if user.is_none() && !names_itself && !table.has("user") {
             self.fault(
                 &table.span,
                 "route.auth.user is missing",
@@ -489,25 +491,57 @@ impl Resolver<'_> {
         Some(RouteAuth {
             mechanism,
             user: user.unwrap_or_default(),
+            certificate: certificate.filter(|_| !matches!(secret, SecretFile::Certificate(_))),
             secret,
         })
     }
 
-    fn secret_file(&mut self, table: &Table<'_>) -> Option<SecretFile> {
+    fn certificate_files(&mut self, table: &Table<'_>, tls: RouteTls) -> Option<CertificateFiles> {
+        let certificate = table.path("certificate", self.base, self.faults);
+        let key = table.path("key", self.base, self.faults);
+        if let (Some(certificate), RouteTls::None) = (&certificate, tls) {
+            self.fault(
+                &certificate.span,
+                "route.auth.certificate: it is shown in TLS, and this route uses none",
+                "set tls = \"starttls\" or \"implicit\" for this route",
+            );
+        }
+        if let (Some(key), None) = (&key, &certificate) {
+            self.fault(
+                &key.span,
+                "route.auth.key: whose key it is, is missing",
+                "add certificate = \"FILE\", the certificate of this key",
+            );
+        }
+        let certificate = certificate?.value;
+        let key = key.map_or_else(|| certificate.clone(), |key| key.value);
+        Some(CertificateFiles { certificate, key })
+    }
+
+    fn secret_file(
+        &mut self,
+        table: &Table<'_>,
+        certificate: Option<&CertificateFiles>,
+    ) -> Option<SecretFile> {
         let password = table.path("password_file", self.base, self.faults);
         let token = table.path("token_file", self.base, self.faults);
         let ticket = table.path("ticket_cache", self.base, self.faults);
-        let kinds = ["password_file", "token_file", "ticket_cache"];
-        match (password, token, ticket) {
-            (Some(password), None, None) => Some(SecretFile::Password(password.value)),
-            (None, Some(token), None) => Some(SecretFile::Token(token.value)),
-            (None, None, Some(ticket)) => Some(SecretFile::Ticket(ticket.value)),
-            (None, None, None) if kinds.iter().any(|kind| table.has(kind)) => None,
+        let named = |keys: &[&str]| keys.iter().any(|key| table.has(key));
+        let others = named(&["password_file", "token_file", "ticket_cache"]);
+        match (password, token, ticket, certificate) {
+            (Some(password), None, None, _) => Some(SecretFile::Password(password.value)),
+            (None, Some(token), None, _) => Some(SecretFile::Token(token.value)),
+            (None, None, Some(ticket), _) => Some(SecretFile::Ticket(ticket.value)),
+            (None, None, None, Some(files)) if !others => {
+                Some(SecretFile::Certificate(files.clone()))
+            }
+            // What is wrong with the one that is named has been said.
+            (None, None, None, _) if others || named(&["certificate", "key"]) => None,
             _ => {
                 self.fault(
                     &table.span,
                     "route.auth: it needs exactly one secret",
-                    "set password_file = \"FILE\", token_file = \"FILE\" for OAUTHBEARER and XOAUTH2, or ticket_cache = \"FILE\" for GSSAPI",
+                    "set password_file = \"FILE\", token_file = \"FILE\" for OAUTHBEARER and XOAUTH2, ticket_cache = \"FILE\" for GSSAPI, or certificate and key for EXTERNAL",
                 );
                 None
             }

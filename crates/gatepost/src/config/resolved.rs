@@ -395,10 +395,31 @@ pub enum RouteTls {
 pub struct RouteAuth {
     /// The only mechanism to use; the strongest one offered when absent.
     pub mechanism: Option<&'static Mechanism>,
-    /// Authentication identity. With a ticket, which names one itself, whom to act as, or empty.
+    /// Authentication identity. With a ticket or a certificate, which name one themselves, whom to act as, or empty.
     pub user: String,
     /// What proves it.
     pub secret: SecretFile,
+    /// A certificate that is shown in TLS beside another secret.
+    pub certificate: Option<CertificateFiles>,
+}
+
+impl RouteAuth {
+    /// The certificate to show in TLS, if there is one.
+    pub fn shown(&self) -> Option<&CertificateFiles> {
+        match &self.secret {
+            SecretFile::Certificate(files) => Some(files),
+            _ => self.certificate.as_ref(),
+        }
+    }
+}
+
+/// A certificate and its private key, in PEM form; both may stand in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CertificateFiles {
+    /// The certificate, and those of authorities in between.
+    pub certificate: PathBuf,
+    /// The key, without a passphrase.
+    pub key: PathBuf,
 }
 
 /// A file that holds one secret and nothing else; one trailing line end is not part of it.
@@ -410,6 +431,8 @@ pub enum SecretFile {
     Token(PathBuf),
     /// A Kerberos credential cache, which something else keeps fresh.
     Ticket(PathBuf),
+    /// The certificate itself, by its private key.
+    Certificate(CertificateFiles),
 }
 
 impl SecretFile {
@@ -417,6 +440,7 @@ impl SecretFile {
     pub fn path(&self) -> &Path {
         match self {
             Self::Password(path) | Self::Token(path) | Self::Ticket(path) => path,
+            Self::Certificate(files) => &files.key,
         }
     }
 
@@ -426,6 +450,7 @@ impl SecretFile {
             Self::Password(_) => "route.auth.password_file",
             Self::Token(_) => "route.auth.token_file",
             Self::Ticket(_) => "route.auth.ticket_cache",
+            Self::Certificate(_) => "route.auth.key",
         }
     }
 
@@ -435,6 +460,7 @@ impl SecretFile {
             Self::Password(_) => mechanism.proves_password(),
             Self::Token(_) => mechanism.needs == Needs::Token,
             Self::Ticket(_) => mechanism.needs == Needs::PassThrough,
+            Self::Certificate(_) => mechanism.needs == Needs::Certificate,
         }
     }
 }

@@ -8,8 +8,8 @@ use gatepost_sasl::{LayerPolicy, LayerStrength};
 
 use super::option::OPTIONS;
 use super::resolved::{
-    CertificateName, Config, KeySource, ListenerProfile, MAX_CLOCK_SKEW, RouteAction, RouteTls,
-    SecretFile, TlsMode,
+    CertificateFiles, CertificateName, Config, KeySource, ListenerProfile, MAX_CLOCK_SKEW,
+    RouteAction, RouteTls, SecretFile, TlsMode,
 };
 use super::{check, parse};
 
@@ -261,6 +261,10 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("user = \"scans\", ", "", "route.auth.user is missing", "add user ="),
     ("password_file = \"next.secret\"", "password_file = \"next.secret\", token_file = \"t\"", "route.auth: it needs exactly one secret", "token_file ="),
     ("password_file = \"next.secret\"", "token_file = \"t\"", "route.auth.mechanism: SCRAM-SHA-256 does not use route.auth.token_file", "OAUTHBEARER and XOAUTH2 take"),
+    ("password_file = \"next.secret\"", "certificate = \"c.pem\", key = \"k.pem\"", "route.auth.mechanism: SCRAM-SHA-256 does not use route.auth.key", "EXTERNAL a certificate and key alone"),
+    ("mechanism = \"scram-sha-256\"", "mechanism = \"external\"", "route.auth.mechanism: EXTERNAL does not use route.auth.password_file", "EXTERNAL a certificate"),
+    ("password_file = \"next.secret\"", "password_file = \"next.secret\", key = \"k.pem\"", "route.auth.key: whose key it is, is missing", "add certificate ="),
+    ("auth = { mechanism = \"scram-sha-256\", user = \"scans\", password_file = \"next.secret\" }", "tls = \"none\"\nauth = { certificate = \"c.pem\" }", "route.auth.certificate: it is shown in TLS", "set tls = \"starttls\""),
     ("[tls]", "[[token_issuer]]\nissuer = \"http://login.example.com\"\naudience = \"mail\"\n[tls]", "only a loopback address can be asked without TLS", "an https URL"),
     ("[tls]", "[[token_issuer]]\nissuer = \"login.example.com\"\naudience = \"mail\"\n[tls]", "token_issuer.issuer:", "an https URL"),
     ("[tls]", "[[token_issuer]]\nissuer = \"https://a.example\"\n\n[tls]", "token_issuer.audience is missing", "add audience ="),
@@ -418,4 +422,40 @@ auth = { mechanism = "xoauth2", user = "scans@example.com", token_file = "token"
             "{word}: {advice:?}"
         );
     }
+}
+
+#[test]
+fn a_certificate_proves_alone_or_stands_beside_a_secret() {
+    let auth = |line: &str| {
+        let text = with(
+            "auth = { mechanism = \"scram-sha-256\", user = \"scans\", password_file = \"next.secret\" }",
+            &format!("auth = {{ {line} }}"),
+        );
+        let config = parse(Path::new("/etc/gatepost/gatepost.toml"), &text).unwrap();
+        let smarthosts = config
+            .routes
+            .iter()
+            .filter_map(|route| match &route.action {
+                RouteAction::Smarthost(smarthost) => smarthost.auth.clone(),
+                _ => None,
+            });
+        smarthosts.last().unwrap()
+    };
+    let files = |certificate: &str, key: &str| CertificateFiles {
+        certificate: Path::new("/etc/gatepost").join(certificate),
+        key: Path::new("/etc/gatepost").join(key),
+    };
+    let alone = auth("mechanism = \"external\", certificate = \"c.pem\", key = \"k.pem\"");
+    assert_eq!(
+        alone.secret,
+        SecretFile::Certificate(files("c.pem", "k.pem"))
+    );
+    assert_eq!(alone.shown(), Some(&files("c.pem", "k.pem")));
+    assert_eq!((alone.user.as_str(), alone.certificate), ("", None));
+    let one_file = auth("certificate = \"both.pem\"");
+    assert_eq!(one_file.shown(), Some(&files("both.pem", "both.pem")));
+    let beside =
+        auth("user = \"scans\", password_file = \"p\", certificate = \"c.pem\", key = \"k.pem\"");
+    assert!(matches!(beside.secret, SecretFile::Password(_)));
+    assert_eq!(beside.shown(), Some(&files("c.pem", "k.pem")));
 }

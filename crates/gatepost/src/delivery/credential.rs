@@ -1,23 +1,133 @@
-//! The password for a next hop, kept in a file.
+//! What a route proves itself with, kept in files: a password, a token, a ticket, a certificate and its key.
 //!
-//! The file is read again after [`FRESH`], so that a changed password takes effect without a restart. Each content has a generation number: connections of another generation are not used again, and a lane that was paused
-//! because the password was refused opens when the number changes.
+//! The files are read again after [`FRESH`], so that a changed password takes effect without a restart. Each content has a generation
+//! number: connections of another generation are not used again, and a lane that was paused because the password was refused opens when
+//! the number changes. A route with several files has the sum of their generations, none of which ever falls.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use gatepost_client::{Certificate, Credential, Error};
 use gatepost_sasl::Secret;
 
-/// The longest password accepted, in octets: more is a wrong file.
+use crate::config::resolved::{CertificateFiles, RouteAuth, SecretFile};
+
+/// The longest content accepted, in octets: more is a wrong file.
 const MAX_OCTETS: usize = 64 * 1024;
 
-/// How long a password is taken to be the one in the file.
+/// How long a content is taken to be the one in the file.
 pub const FRESH: Duration = Duration::from_secs(1);
 
-/// A file that holds a password and nothing else; one trailing line end is not part of it.
+/// The files of a route.
+#[derive(Debug)]
+pub struct RouteCredential {
+    secret: SecretFile,
+    /// With a password, a token or a ticket.
+    file: Option<PasswordFile>,
+    certificate: Option<CertificateFile>,
+}
+
+/// What the files held when they were read.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// What proves the user.
+    pub credential: Credential,
+    /// What is shown in TLS.
+    pub certificate: Option<Certificate>,
+    /// Changes with every change of the files' content.
+    pub generation: u64,
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofFault {
+    /// For a file that holds a secret.
+    #[error(transparent)]
+    Password(#[from] PasswordFault),
+    /// For a certificate or its key; with what to do.
+    #[error("{0:#}")]
+    Certificate(Error),
+}
+
+impl RouteCredential {
+    /// Of a route that authenticates so. The files need not be there yet.
+    pub fn new(auth: &RouteAuth) -> Self {
+        let file = |what, path: &PathBuf| Some(PasswordFile::new(what, path.clone()));
+        Self {
+            secret: auth.secret.clone(),
+            file: match &auth.secret {
+                SecretFile::Password(path) => file("password", path),
+                SecretFile::Token(path) => file("token", path),
+                SecretFile::Ticket(path) => file("ticket", path),
+                SecretFile::Certificate(_) => None,
+            },
+            certificate: auth.shown().map(CertificateFile::new),
+        }
+    }
+
+    /// What there is to prove it with now.
+    pub async fn read(&self, now: Instant) -> Result<Proof, ProofFault> {
+        let password = match &self.file {
+            Some(file) => Some(file.read(now).await?),
+            None => None,
+        };
+        let shown = match &self.certificate {
+            Some(file) => Some(file.read(now).await?),
+            None => None,
+        };
+        let generation = password.as_ref().map_or(0, |it| it.generation)
+            + shown.as_ref().map_or(0, |(_, generation)| *generation);
+        Ok(Proof {
+            credential: match (&self.secret, password) {
+                (SecretFile::Ticket(cache), _) => {
+                    Credential::Ticket(Some(format!("FILE:{}", cache.display())))
+                }
+                (SecretFile::Token(_), Some(token)) => Credential::Token(token.secret),
+                (_, Some(password)) => Credential::Password(password.secret),
+                (_, None) => Credential::Certificate,
+            },
+            certificate: shown.map(|(certificate, _)| certificate),
+            generation,
+        })
+    }
+}
+
+/// The files of a certificate and its key.
+#[derive(Debug)]
+struct CertificateFile {
+    certificate: PasswordFile,
+    key: PasswordFile,
+}
+
+impl CertificateFile {
+    fn new(files: &CertificateFiles) -> Self {
+        Self {
+            certificate: PasswordFile::new("certificate", files.certificate.clone()),
+            key: PasswordFile::new("key", files.key.clone()),
+        }
+    }
+
+    async fn read(&self, now: Instant) -> Result<(Certificate, u64), ProofFault> {
+        let certificate = self.certificate.read(now).await?;
+        let key = self.key.read(now).await?;
+        let places = [&self.certificate, &self.key].map(|file| file.path.display().to_string());
+        let pair = Certificate::from_pem(
+            certificate.secret.expose(),
+            key.secret.expose(),
+            places.each_ref().map(String::as_str),
+        );
+        let generation = certificate.generation + key.generation;
+        let pair = pair.map_err(|fault| ProofFault::Certificate(fault.into()))?;
+        Ok((pair, generation))
+    }
+}
+
+/// A file that holds a password, or another secret, and nothing else; one trailing line end is not part of it.
 #[derive(Debug)]
 pub struct PasswordFile {
+    /// What it holds, for people.
+    what: &'static str,
     path: PathBuf,
     known: Mutex<Option<Known>>,
 }
@@ -41,25 +151,30 @@ pub struct Password {
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordFault {
     /// The file cannot be read.
-    #[error("password file {path}: {fault}")]
+    #[error("{what} file {path}: {fault}")]
     Unreadable {
+        /// What it would hold.
+        what: &'static str,
         /// Which file.
         path: PathBuf,
         /// Why.
         fault: std::io::Error,
     },
     /// The file holds nothing, or far too much.
-    #[error("password file {path} does not hold a password")]
+    #[error("{what} file {path} does not hold a {what}")]
     NoPassword {
+        /// What it would hold.
+        what: &'static str,
         /// Which file.
         path: PathBuf,
     },
 }
 
 impl PasswordFile {
-    /// A password in this file, which need not be there yet.
-    pub fn new(path: PathBuf) -> Self {
+    /// A secret of this kind in this file, which need not be there yet.
+    pub fn new(what: &'static str, path: PathBuf) -> Self {
         Self {
+            what,
             path,
             known: Mutex::default(),
         }
@@ -83,6 +198,7 @@ impl PasswordFile {
         let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
         let read = read.map_err(std::io::Error::other).flatten();
         let mut octets = read.map_err(|fault| PasswordFault::Unreadable {
+            what: self.what,
             path: self.path.clone(),
             fault,
         })?;
@@ -91,6 +207,7 @@ impl PasswordFile {
         octets.truncate(length);
         if octets.is_empty() || octets.len() > MAX_OCTETS {
             return Err(PasswordFault::NoPassword {
+                what: self.what,
                 path: self.path.clone(),
             });
         }
@@ -139,7 +256,7 @@ mod tests {
     async fn one_line_end_is_cut_and_changes_are_counted() {
         let directory = directory("password-file");
         let path = directory.0.join("password");
-        let file = PasswordFile::new(path.clone());
+        let file = PasswordFile::new("password", path.clone());
         let mut now = Instant::now();
         assert!(matches!(
             file.read(now).await,

@@ -15,13 +15,15 @@ use gatepost_client::{
 };
 use tokio::sync::Semaphore;
 
-use super::credential::{Password, PasswordFile};
+use super::credential::{Proof, RouteCredential};
 use super::lane::{FaultKind, LaneFault, LaneState};
 use super::outcome::{Blame, Outcome, Verdict};
 use super::outgoing::{Outgoing, Unfit};
 use super::pins::PinFile;
 use super::pool::Pool;
-use crate::config::resolved::{HostPort, RouteTls, SecretFile, Smarthost};
+use crate::config::resolved::{
+    CertificateFiles, HostPort, RouteAuth, RouteTls, SecretFile, Smarthost,
+};
 use crate::observe::Observer;
 use crate::observe::event::Fault;
 use crate::observe::reason::Reason;
@@ -47,6 +49,7 @@ struct CredentialKey {
     user: String,
     mechanism: Option<&'static str>,
     secret: SecretFile,
+    certificate: Option<CertificateFiles>,
     generation: u64,
 }
 
@@ -98,7 +101,7 @@ pub enum End {
 pub struct NextHop {
     smarthost: Smarthost,
     hostname: String,
-    password: Option<PasswordFile>,
+    credential: Option<RouteCredential>,
     /// The private CA, once it has been read.
     roots: Mutex<Option<Roots>>,
     state: Mutex<LaneState>,
@@ -124,14 +127,11 @@ impl NextHop {
         pins: Arc<PinFile>,
         observer: Observer,
     ) -> Self {
-        let password = smarthost
-            .auth
-            .as_ref()
-            .map(|auth| PasswordFile::new(auth.secret.path().to_owned()));
+        let credential = smarthost.auth.as_ref().map(RouteCredential::new);
         Self {
             smarthost,
             hostname,
-            password,
+            credential,
             roots: Mutex::default(),
             state: Mutex::default(),
             permits: Semaphore::new(CONNECTIONS),
@@ -144,11 +144,11 @@ impl NextHop {
     /// Sends the message to these of its recipients. Waits for its turn when many others are being sent here.
     pub async fn deliver(&self, lease: &Lease, recipients: &[Recipient]) -> Attempted {
         let _permit = self.permits.acquire().await;
-        let password = match self.password().await {
-            Ok(password) => password,
+        let proof = match self.proof().await {
+            Ok(proof) => proof,
             Err(fault) => return self.failed(0, HopFacts::default(), Blame::Lane(fault)),
         };
-        let generation = password.as_ref().map_or(0, |password| password.generation);
+        let generation = proof.as_ref().map_or(0, |proof| proof.generation);
         if let Err(fault) = self.state().gate(Instant::now(), generation) {
             return Attempted {
                 hop: HopFacts::default(),
@@ -156,19 +156,19 @@ impl NextHop {
             };
         }
         let message = Message { lease, recipients };
-        if let Some(attempted) = self.over_open_connection(password.as_ref(), message).await {
+        if let Some(attempted) = self.over_open_connection(proof.as_ref(), message).await {
             return attempted;
         }
-        self.over_new_connection(password.as_ref(), message).await
+        self.over_new_connection(proof.as_ref(), message).await
     }
 
     async fn over_open_connection(
         &self,
-        password: Option<&Password>,
+        proof: Option<&Proof>,
         message: Message<'_>,
     ) -> Option<Attempted> {
         for host in &self.smarthost.hosts {
-            let key = self.key(host, password);
+            let key = self.key(host, proof);
             let Some((mut connection, idle)) = self.connections.take(&key, Instant::now()) else {
                 continue;
             };
@@ -183,19 +183,15 @@ impl NextHop {
         None
     }
 
-    async fn over_new_connection(
-        &self,
-        password: Option<&Password>,
-        message: Message<'_>,
-    ) -> Attempted {
-        let generation = password.map_or(0, |password| password.generation);
+    async fn over_new_connection(&self, proof: Option<&Proof>, message: Message<'_>) -> Attempted {
+        let generation = proof.map_or(0, |proof| proof.generation);
         let mut last = None;
         for host in &self.smarthost.hosts {
             let hop = HopFacts {
                 name: Some(format!("{}:{}", host.host, host.port)),
                 ..HopFacts::default()
             };
-            let blame = match self.connect(host, password).await {
+            let blame = match self.connect(host, proof).await {
                 Err(error) => Blame::of(&error),
                 Ok(mut connection) => match self.send(&mut connection, message).await {
                     Err(SendFault::Client(error))
@@ -203,7 +199,7 @@ impl NextHop {
                     {
                         Blame::of(&error)
                     }
-                    sent => return self.conclude(self.key(host, password), connection, sent),
+                    sent => return self.conclude(self.key(host, proof), connection, sent),
                 },
             };
             let is_refusal =
@@ -218,11 +214,7 @@ impl NextHop {
     }
 
     /// Connects and authenticates.
-    async fn connect(
-        &self,
-        host: &HostPort,
-        password: Option<&Password>,
-    ) -> Result<Connection, Error> {
+    async fn connect(&self, host: &HostPort, proof: Option<&Proof>) -> Result<Connection, Error> {
         let tls = match self.smarthost.tls {
             RouteTls::StartTls => TlsMode::StartTls,
             RouteTls::Implicit => TlsMode::Implicit,
@@ -236,23 +228,23 @@ impl NextHop {
         if let Some(roots) = self.roots()? {
             connector = connector.roots(roots);
         }
+        if let Some(certificate) = proof.and_then(|proof| proof.certificate.as_ref()) {
+            connector = connector.certificate(certificate.clone());
+        }
         let mut client = connector.connect().await?;
         let mut mechanism = None;
-        if let (Some(auth), Some(password)) = (&self.smarthost.auth, password) {
+        if let (Some(auth), Some(proof)) = (&self.smarthost.auth, proof)
+            && !is_proven_by_tls(auth, &client)
+        {
             let choice = auth
                 .mechanism
                 .map_or(MechanismChoice::Strongest, MechanismChoice::Only);
-            let credential = match &auth.secret {
-                SecretFile::Password(_) => Credential::Password(password.secret.clone()),
-                SecretFile::Token(_) => Credential::Token(password.secret.clone()),
-                SecretFile::Ticket(cache) => {
-                    Credential::Ticket(Some(format!("FILE:{}", cache.display())))
-                }
-            };
-            let acts_as = matches!(credential, Credential::Ticket(_)) && !auth.user.is_empty();
+            let credential = proof.credential.clone();
+            let names_itself =
+                matches!(credential, Credential::Ticket(_) | Credential::Certificate);
             let credentials = Credentials {
                 authcid: auth.user.clone(),
-                authzid: acts_as.then(|| auth.user.clone()),
+                authzid: (names_itself && !auth.user.is_empty()).then(|| auth.user.clone()),
                 credential,
             };
             mechanism = Some(client.authenticate(&credentials, choice).await?.name);
@@ -352,10 +344,10 @@ impl NextHop {
         }
     }
 
-    async fn password(&self) -> Result<Option<Password>, LaneFault> {
-        match &self.password {
+    async fn proof(&self) -> Result<Option<Proof>, LaneFault> {
+        match &self.credential {
             None => Ok(None),
-            Some(file) => file
+            Some(files) => files
                 .read(Instant::now())
                 .await
                 .map(Some)
@@ -379,12 +371,13 @@ impl NextHop {
         Ok(known.clone())
     }
 
-    fn key(&self, host: &HostPort, password: Option<&Password>) -> HopKey {
+    fn key(&self, host: &HostPort, proof: Option<&Proof>) -> HopKey {
         let credential = self.smarthost.auth.as_ref().map(|auth| CredentialKey {
             user: auth.user.clone(),
             mechanism: auth.mechanism.map(|mechanism| mechanism.name),
             secret: auth.secret.clone(),
-            generation: password.map_or(0, |password| password.generation),
+            certificate: auth.certificate.clone(),
+            generation: proof.map_or(0, |proof| proof.generation),
         });
         HopKey {
             host: host.clone(),
@@ -397,6 +390,17 @@ impl NextHop {
     fn state(&self) -> MutexGuard<'_, LaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A certificate alone proves us to a server that knows no AUTH at all. One that does, and does not offer EXTERNAL, does not know the
+/// certificate: what it would say to the message is not about the message.
+fn is_proven_by_tls(auth: &RouteAuth, client: &Client) -> bool {
+    matches!(auth.secret, SecretFile::Certificate(_))
+        && auth.mechanism.is_none()
+        && !client.capabilities().has(Extension::Auth)
+        && client
+            .tls()
+            .is_some_and(|tls| tls.client_certificate.is_some())
 }
 
 /// A message and those of its recipients that share a transaction.

@@ -148,11 +148,13 @@ impl Blame {
             )),
             Error::Credential(fault) => lane(refused_us(fault), Reason::NextHopCredential, error),
             // What to do about it is not to be guessed: it stands in the error.
-            Error::Downgrade(_) => Self::Lane(LaneFault {
-                kind: FaultKind::Broken,
-                reason: Reason::NextHopCredential,
-                text: format!("{error:#}"),
-            }),
+            Error::Downgrade(_) | Error::Address(AddressError::Certificate { .. }) => {
+                Self::Lane(LaneFault {
+                    kind: FaultKind::Broken,
+                    reason: Reason::NextHopCredential,
+                    text: format!("{error:#}"),
+                })
+            }
             Error::Channel(fault) => of_channel(fault, error),
             Error::Address(AddressError::Roots { .. }) => {
                 lane(FaultKind::Broken, Reason::NextHopTls, error)
@@ -190,6 +192,9 @@ fn of_channel(fault: &ChannelError, error: &Error) -> Blame {
     match fault {
         ChannelError::Tls { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
             lane(FaultKind::Broken, Reason::NextHopTls, error)
+        }
+        ChannelError::Certificate { .. } => {
+            lane(FaultKind::Broken, Reason::NextHopCredential, error)
         }
         ChannelError::Session(
             ChannelFault::StartTlsNotOffered

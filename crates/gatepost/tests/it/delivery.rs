@@ -1,5 +1,6 @@
 //! Delivery against a next hop that does what a test says, over real sockets and a real queue.
 
+mod certificate;
 mod chain;
 mod conversion;
 mod faulty_queue;

@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 use std::process::Output;
+use std::time::SystemTime;
 
+use gatepost::config::resolved::{AskedCertificates, CertificateName, CertificateRule};
+use gatepost::net::tls::own_ca;
 use gatepost::queue::{EntryState, ListQuery};
+use gatepost_sasl::mechanism::ALL;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
@@ -255,4 +259,201 @@ async fn wrong_usage_is_told_before_anything_is_sent() {
             text(&output.stderr)
         );
     }
+}
+
+/// A server that knows the certificate in `client.pem` as that of its account, and has guests on its legacy listener.
+async fn server_with_certificate() -> (Server, [String; 2]) {
+    let rule = CertificateRule {
+        account: "dev@localhost".to_owned(),
+        name: CertificateName::Email("dev@localhost".to_owned()),
+    };
+    let server = Server::start_with(|config| {
+        config.client_certificates = [rule].into();
+        let authority = config.data.join("ca.pem");
+        for listener in &mut config.listeners {
+            if listener.name == "legacy" {
+                listener.auth.mechanisms = Some(ALL.into());
+                listener.auth.anonymous_account = Some("dev@localhost".into());
+            } else {
+                listener.auth.client_certificates = Some(AskedCertificates {
+                    authority: Some(authority.clone()),
+                });
+            }
+        }
+    })
+    .await;
+    let now = SystemTime::now();
+    let files = own_ca::issue_client(server.directory.path(), "dev@localhost", now).unwrap();
+    let files = [files.certificate, files.key].map(|path| path.to_str().unwrap().to_owned());
+    (server, files)
+}
+
+/// ANON-02: to others, guests send nothing.
+const MAIL: [&str; 4] = ["--from", "dev@localhost", "--to", "dev@localhost"];
+
+/// LC-31, EXT-02, ANON-01.
+#[tokio::test]
+async fn lc_31_a_certificate_proves_who_sends_and_a_guest_needs_none() {
+    let (server, [certificate, key]) = server_with_certificate().await;
+    let ca = ca(&server);
+    let shown = ["--ca", &ca, "--certificate", &certificate, "--key", &key];
+    let (starttls, implicit) = (["--tls", "starttls"], ["--tls", "implicit"]);
+    for (address, arguments, mechanism) in [
+        (server.smtp, [&shown[..], &starttls].concat(), "EXTERNAL"),
+        (
+            server.smtps,
+            [&shown[..], &implicit, &["--auth", "external"]].concat(),
+            "EXTERNAL",
+        ),
+        (
+            server.smtps,
+            [&shown[..], &implicit, &["--user", "dev@localhost"]].concat(),
+            "EXTERNAL",
+        ),
+        (
+            server.smtp,
+            [
+                &shown[..],
+                &[
+                    "--user",
+                    "dev@localhost",
+                    "--password-stdin",
+                    "--auth",
+                    "plain",
+                ],
+            ]
+            .concat(),
+            "PLAIN",
+        ),
+        (
+            server.legacy,
+            vec![
+                "--tls",
+                "none",
+                "--auth",
+                "anonymous",
+                "--user",
+                "sirhc@example.com",
+            ],
+            "ANONYMOUS",
+        ),
+        (
+            server.legacy,
+            vec!["--tls", "none", "--auth", "anonymous"],
+            "ANONYMOUS",
+        ),
+    ] {
+        let arguments = [&MAIL[..], &arguments, &["--json"]].concat();
+        let password = arguments.contains(&"--password-stdin");
+        let input = if password { "gatepost\n" } else { "" };
+        let output = send(address, &arguments, input).await;
+        let said = text(&output.stderr) + &text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed["mechanism"], mechanism, "{arguments:?}");
+    }
+    let guests = server.log.lines_with("mechanism=ANONYMOUS");
+    assert!(
+        guests.iter().any(|line| line.contains("sirhc@example.com")),
+        "{guests:?}"
+    );
+}
+
+/// EXT-04: what is wrong, where, and what next.
+#[tokio::test]
+async fn ext_04_a_certificate_that_does_not_do_is_explained() {
+    let (server, [certificate, key]) = server_with_certificate().await;
+    let ca = ca(&server);
+    let directory = server.directory.path();
+    let file = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    let now = SystemTime::now();
+    let (encrypted, junk, other) = (file("encrypted.key"), file("junk.key"), file("other.key"));
+    let pem = std::fs::read_to_string(&key).unwrap();
+    std::fs::write(&encrypted, pem.replace("PRIVATE", "ENCRYPTED PRIVATE")).unwrap();
+    std::fs::write(
+        &junk,
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+    )
+    .unwrap();
+    std::fs::copy(&key, &other).unwrap();
+    let stranger = own_ca::issue_client(directory, "nobody@localhost", now).unwrap();
+    let stranger = [&stranger.certificate, &stranger.key].map(|it| it.to_str().unwrap());
+    let external = ["--auth", "external", "--ca", &ca];
+    let (needs, unasked) = (["--auth", "external"], Server::start().await);
+    let unasked_ca = self::ca(&unasked);
+    for (address, arguments, status, told) in [
+        (
+            server.smtp,
+            needs.to_vec(),
+            2,
+            "add --certificate FILE and --key FILE",
+        ),
+        (
+            server.smtp,
+            [&external[..], &["--certificate", &file("none.pem")]].concat(),
+            1,
+            "none.pem: it cannot be read",
+        ),
+        (
+            server.smtp,
+            [
+                &external[..],
+                &["--certificate", &certificate, "--key", &encrypted],
+            ]
+            .concat(),
+            1,
+            "openssl pkey -in FILE -out key.pem",
+        ),
+        (
+            server.smtp,
+            [
+                &external[..],
+                &["--certificate", stranger[0], "--key", &junk],
+            ]
+            .concat(),
+            1,
+            "it holds no private key in PEM form",
+        ),
+        (
+            server.smtp,
+            [
+                &external[..],
+                &["--certificate", stranger[0], "--key", &other],
+            ]
+            .concat(),
+            1,
+            "its private key is not that of the certificate in",
+        ),
+        (
+            server.smtp,
+            [
+                &external[..],
+                &["--certificate", stranger[0], "--key", stranger[1]],
+            ]
+            .concat(),
+            1,
+            "the server got our certificate and does not offer EXTERNAL",
+        ),
+        (
+            unasked.smtp,
+            vec![
+                "--auth",
+                "external",
+                "--ca",
+                &unasked_ca,
+                "--certificate",
+                stranger[0],
+                "--key",
+                stranger[1],
+            ],
+            1,
+            "the server must ask for it (a Gatepost: listener.client_ca",
+        ),
+    ] {
+        let output = send(address, &[&MAIL[..], &arguments].concat(), "").await;
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    assert_eq!(server.log.lines_with("event=auth"), Vec::<String>::new());
 }

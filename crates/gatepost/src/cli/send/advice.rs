@@ -4,6 +4,8 @@ use gatepost_client::{
     AddressError, ChannelError, ChannelFault, ClientFailure, CredentialFault, Error, Lack, Stage,
 };
 
+use gatepost_sasl::Needs;
+
 use super::target::Target;
 
 /// The error with whose fault it is before it and what to do next behind it.
@@ -29,6 +31,7 @@ fn next_step(error: &Error, target: &Target) -> Option<&'static str> {
         Error::Address(AddressError::Roots { .. }) => {
             "give a PEM file with the certificate authority, or leave --ca out"
         }
+        Error::Address(AddressError::Certificate { fault, .. }) => return Some(fault.next_step()),
         Error::Address(_) | Error::Content(_) | Error::Downgrade(_) => return None,
         Error::Channel(fault) => return of_channel(fault, target),
         Error::Credential(fault) => of_credential(fault),
@@ -63,6 +66,10 @@ fn of_channel(fault: &ChannelError, target: &Target) -> Option<&'static str> {
         ChannelError::Tls { .. } => {
             "for a private certificate authority, name its PEM file with --ca"
         }
+        ChannelError::Certificate { given: true, .. } => {
+            "have it signed by an authority of the server's, or made known there; it must be for clients, and not have ended"
+        }
+        ChannelError::Certificate { given: false, .. } => "give one with --certificate and --key",
         ChannelError::SpeaksClear { .. } => "use --tls starttls",
         ChannelError::Session(ChannelFault::SpeaksTls | ChannelFault::Closed(Stage::Greeting)) => {
             "try --tls implicit"
@@ -79,6 +86,12 @@ fn of_credential(fault: &CredentialFault) -> &'static str {
         CredentialFault::NotOffered => {
             "this port may take mail without --user, or AUTH is on another port (587, 465)"
         }
+        CredentialFault::CertificateUnused { shown: true, .. } => {
+            "have the certificate made known to the server as that of an account"
+        }
+        CredentialFault::CertificateUnused { shown: false, .. } => {
+            "give one with --certificate and --key; the server must ask for it (a Gatepost: listener.client_ca or client_certificates)"
+        }
         CredentialFault::NoUsableMechanism { .. } | CredentialFault::TooWeak { .. } => {
             "leave --auth out to use the strongest one, or protect the connection with --tls"
         }
@@ -87,6 +100,9 @@ fn of_credential(fault: &CredentialFault) -> &'static str {
         }
         CredentialFault::Refused { mechanism, .. } if mechanism.requires_tls() => {
             "get a new access token: it may have expired, or be for another server or scope"
+        }
+        CredentialFault::Refused { mechanism, .. } if mechanism.needs == Needs::Certificate => {
+            "have the certificate made known to the server as that of an account; with --user, of one that may act as that"
         }
         CredentialFault::Refused { .. } => "check user name and password",
         CredentialFault::Exchange { .. } => {

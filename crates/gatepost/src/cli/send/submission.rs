@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatepost_client::{
-    ChannelError, Client, Connector, Credentials, Envelope, Error, MechanismChoice, Roots, Seen,
-    SendReport, TlsMode,
+    Certificate, ChannelError, Client, Connector, Credential, Credentials, Envelope, Error,
+    Extension, MechanismChoice, Roots, Seen, SendReport, TlsMode,
 };
 use gatepost_sasl::Mechanism;
 
@@ -19,6 +19,8 @@ pub(in crate::cli) struct Submission {
     pub(in crate::cli) port: u16,
     pub(in crate::cli) protection: Protection,
     pub(in crate::cli) ca: Option<PathBuf>,
+    /// Shown in TLS.
+    pub(in crate::cli) certificate: Option<Certificate>,
     pub(in crate::cli) credentials: Option<Credentials>,
     pub(in crate::cli) choice: MechanismChoice,
     pub(in crate::cli) show: Show,
@@ -80,6 +82,9 @@ impl Submission {
         if let Some(ca) = &self.ca {
             connector = connector.roots(Roots::from_pem_file(ca)?);
         }
+        if let Some(certificate) = &self.certificate {
+            connector = connector.certificate(certificate.clone());
+        }
         connector = match self.show {
             Show::Never => connector,
             Show::Always => connector.watch(|seen| show(&line(seen))),
@@ -105,8 +110,10 @@ impl Submission {
         message: &[u8],
     ) -> Result<Sent, Error> {
         let mechanism = match &self.credentials {
-            Some(credentials) => Some(client.authenticate(credentials, self.choice).await?),
-            None => None,
+            Some(credentials) if !self.is_proven_by_tls(credentials, client) => {
+                Some(client.authenticate(credentials, self.choice).await?)
+            }
+            _ => None,
         };
         let report = client.send(envelope, message).await?;
         Ok(Sent {
@@ -114,6 +121,18 @@ impl Submission {
             mechanism,
             tls: client.tls().map(|tls| tls.version.clone()),
         })
+    }
+}
+
+impl Submission {
+    /// A certificate alone proves us to a server that knows no AUTH at all.
+    fn is_proven_by_tls(&self, credentials: &Credentials, client: &Client) -> bool {
+        matches!(credentials.credential, Credential::Certificate)
+            && self.choice == MechanismChoice::Strongest
+            && !client.capabilities().has(Extension::Auth)
+            && client
+                .tls()
+                .is_some_and(|tls| tls.client_certificate.is_some())
     }
 }
 

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use gatepost_client::Secret;
+use gatepost_sasl::Needs;
 
 use super::{Arguments, Protection};
 use crate::cli::CommandError;
 use crate::cli::dev;
 
-/// Whom the development server's test message is for; it goes nowhere.
+/// Whom the development server's test message is for; it goes nowhere. A guest's is for the account: guests may send to nobody else.
 const ANYBODY: &str = "you@example.com";
 
 /// Everything about a submission but its content.
@@ -17,6 +18,8 @@ pub(super) struct Target {
     pub(super) port: u16,
     pub(super) protection: Protection,
     pub(super) ca: Option<PathBuf>,
+    /// Certificate and key of the development server's account.
+    pub(super) certificate: Option<(PathBuf, PathBuf)>,
     pub(super) user: Option<String>,
     /// A password that is known without asking.
     pub(super) password: Option<Secret>,
@@ -60,6 +63,7 @@ impl Target {
             port,
             protection: protection.unwrap_or(Protection::Starttls),
             ca: arguments.ca.clone(),
+            certificate: None,
             user: arguments.user.clone(),
             password: None,
             sender,
@@ -90,6 +94,7 @@ impl Target {
             host: address.ip().to_string(),
             port: address.port(),
             protection,
+            certificate: Some((directory.join("client.pem"), directory.join("client.key"))),
             ca: arguments.ca.clone().or_else(|| {
                 Some(directory.join("ca.pem")).filter(|_| protection != Protection::None)
             }),
@@ -100,7 +105,8 @@ impl Target {
                 .unwrap_or_else(|| dev::ACCOUNT.to_owned()),
             user: Some(user),
             recipients: if arguments.to.is_empty() && !arguments.recipients_in_message {
-                vec![ANYBODY.to_owned()]
+                let guest = arguments.auth.is_some_and(|it| it.needs == Needs::Nothing);
+                vec![if guest { dev::ACCOUNT } else { ANYBODY }.to_owned()]
             } else {
                 arguments.to.clone()
             },

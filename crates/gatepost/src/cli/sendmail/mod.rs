@@ -129,6 +129,7 @@ fn envelope(
 
 fn submission(options: &Options, settings: Settings) -> Result<Submission, Failure> {
     Ok(Submission {
+        certificate: None,
         credentials: credentials(&settings)?,
         host: settings.host,
         port: settings.port,

@@ -66,7 +66,6 @@ pub fn issue(
     Ok(files)
 }
 
-/// The authority kept in the directory, made when there is none.
 /// Makes a fresh certificate for a client, signed by the directory's authority: `client.pem` and `client.key`, with this e-mail address
 /// as its only name.
 pub fn issue_client(
@@ -94,6 +93,7 @@ pub fn issue_client(
     Ok(files)
 }
 
+/// The authority kept in the directory, made when there is none.
 fn authority(directory: &Path, now: SystemTime) -> Result<Issuer<'static, KeyPair>, OwnCaError> {
     let key_file = directory.join("ca-key.pem");
     let certificate_file = directory.join("ca.pem");

@@ -30,9 +30,26 @@ fn route(
     tls: RouteTls,
     mechanism: Option<&'static Mechanism>,
 ) -> Route {
-    let directory = next.directory.path();
-    let password_file = directory.join("dev.password");
+    let password_file = next.directory.path().join("dev.password");
     std::fs::write(&password_file, "gatepost\n").unwrap();
+    let auth = RouteAuth {
+        mechanism,
+        user: "dev@localhost".to_owned(),
+        secret: SecretFile::Password(password_file),
+        certificate: None,
+    };
+    route_with(next, domain, address, tls, auth)
+}
+
+/// The same, authenticated so.
+pub(super) fn route_with(
+    next: &Server,
+    domain: &str,
+    address: SocketAddr,
+    tls: RouteTls,
+    auth: RouteAuth,
+) -> Route {
+    let directory = next.directory.path();
     Route {
         matches: RouteMatch {
             recipient_domain: Some(Pattern::new(domain)),
@@ -45,17 +62,13 @@ fn route(
             }],
             tls,
             ca: Some(directory.join("ca.pem")).filter(|_| tls != RouteTls::None),
-            auth: Some(RouteAuth {
-                mechanism,
-                user: "dev@localhost".to_owned(),
-                secret: SecretFile::Password(password_file),
-            }),
+            auth: Some(auth),
             send_auth_param: true,
         }),
     }
 }
 
-async fn captured(queue: &Queue) -> Vec<EntryView> {
+pub(super) async fn captured(queue: &Queue) -> Vec<EntryView> {
     queue
         .list(ListQuery {
             state: Some(EntryState::Captured),

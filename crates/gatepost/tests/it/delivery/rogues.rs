@@ -55,6 +55,7 @@ async fn deliver(rogue: Rogue) {
                 mechanism: None,
                 user: "user".to_owned(),
                 secret: SecretFile::Password(password_file),
+                certificate: None,
             });
         }
         vec![capture_notices(), route]

@@ -97,6 +97,7 @@ pub(super) fn route_with_password(
             mechanism: None,
             user: user.to_owned(),
             secret: SecretFile::Password(password_file),
+            certificate: None,
         });
     }
     route

@@ -33,6 +33,7 @@ pub(super) fn route(
         mechanism: mechanism.map(|name| mechanism::by_name(name).unwrap()),
         user: USER.to_owned(),
         secret: SecretFile::Password(password_file),
+        certificate: None,
     };
     route_with(peer, domain, tls, Some(auth))
 }

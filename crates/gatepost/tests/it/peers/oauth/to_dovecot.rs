@@ -105,6 +105,7 @@ fn route(peer: &ServerPeer, domain: &str, mechanism: &str, token: PathBuf) -> Ro
                 mechanism: Some(mechanism::by_name(mechanism).unwrap()),
                 user: USER.to_owned(),
                 secret: SecretFile::Token(token),
+                certificate: None,
             }),
             send_auth_param: true,
         }),
