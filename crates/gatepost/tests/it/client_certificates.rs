@@ -464,7 +464,7 @@ async fn t_22_a_certificate_without_its_key_ends_the_handshake() {
     assert_eq!(world.server.log.lines_with("event=tls-failed").len(), 2);
 }
 
-/// EXT-02, EXT-03, EXT-07, SASL-02: with STARTTLS.
+/// LC-31, EXT-02, EXT-03, EXT-07, SASL-02: with STARTTLS.
 #[tokio::test]
 async fn ext_03_a_certificate_acts_as_its_owner_and_whom_he_may_act_for() {
     let world = World::new().await;
