@@ -17,6 +17,10 @@ use super::session::StartTlsUse;
 
 /// What this channel may carry.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent yes/no facts, each read alone"
+)]
 pub(super) struct Channel {
     pub(super) tls: bool,
     pub(super) clear_password: bool,

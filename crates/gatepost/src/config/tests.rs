@@ -432,14 +432,14 @@ fn a_certificate_proves_alone_or_stands_beside_a_secret() {
             &format!("auth = {{ {line} }}"),
         );
         let config = parse(Path::new("/etc/gatepost/gatepost.toml"), &text).unwrap();
-        let smarthosts = config
+        let mut smarthosts = config
             .routes
             .iter()
             .filter_map(|route| match &route.action {
                 RouteAction::Smarthost(smarthost) => smarthost.auth.clone(),
                 _ => None,
             });
-        smarthosts.last().unwrap()
+        smarthosts.next_back().unwrap()
     };
     let files = |certificate: &str, key: &str| CertificateFiles {
         certificate: Path::new("/etc/gatepost").join(certificate),

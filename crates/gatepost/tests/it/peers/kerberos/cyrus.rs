@@ -73,6 +73,7 @@ async fn gss_01_the_relay_authenticates_with_the_ticket_of_its_cache() {
                 mechanism: mechanism::by_name("GSSAPI"),
                 user: String::new(),
                 secret: SecretFile::Ticket(cache.into()),
+                certificate: None,
             };
             route_with(&peer, domain, tls, Some(auth))
         });
