@@ -6,7 +6,7 @@
 //! A certificate may be all that proves who we are (EXTERNAL), or stand beside a password for servers that want both. Connections that
 //! can show one never take up the keys of an earlier connection: whether the server has seen it is a fact of this handshake (EXT-04).
 //!
-//! Standards: RFC 5280 §4.1.2.5, RFC 7468, RFC 8446 §4.4.2.
+//! Standards: RFC 5280 §4.1.2.5, RFC 8446 §4.4.2.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -223,7 +223,7 @@ impl ResolvesClientCert for Presented {
 }
 
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateFault> {
-    // RFC 7468 §11, and the older form of RFC 1421 §4.6.1.1.
+    // Of PKCS#8, and the older form of OpenSSL.
     let encrypted = [
         &b"BEGIN ENCRYPTED PRIVATE KEY"[..],
         b"Proc-Type: 4,ENCRYPTED",
