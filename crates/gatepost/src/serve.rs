@@ -31,6 +31,7 @@ use crate::admin::{self, Site};
 use crate::auth::Authenticator;
 use crate::auth::account_grant::AccountGrants;
 use crate::auth::directories::Directories;
+use crate::auth::directory::Directory;
 use crate::auth::guard::Rules;
 use crate::auth::hash::HashPool;
 use crate::auth::kerberos::{self, KerberosDirectory};
@@ -48,6 +49,7 @@ use crate::control::snapshot::Attempts;
 use crate::control::socket::ControlSocket;
 use crate::control::token_issuer::{self, TokenIssuer};
 use crate::delivery;
+use crate::net::interposer::Interposers;
 use crate::net::limits::ConnectionLimits;
 use crate::net::listener;
 use crate::net::service::{AccountFacts, Accounts, Services};
@@ -132,6 +134,15 @@ impl Telemetry {
     }
 }
 
+/// What stands between the parts of a program that is to misbehave. Nothing does in one that serves: no configuration can say so.
+#[derive(Default)]
+pub(crate) struct Interposed {
+    /// Takes the directory's place, and has it to ask.
+    pub(crate) directory: Option<Box<dyn FnOnce(Box<dyn Directory>) -> Box<dyn Directory> + Send>>,
+    /// Stand between sessions and their peers.
+    pub(crate) interposers: Option<Arc<dyn Interposers>>,
+}
+
 /// A listener that has its address.
 #[derive(Debug, Clone)]
 pub struct Bound {
@@ -162,7 +173,16 @@ struct Pages {
 
 impl Program {
     /// Opens accounts and queue, reads the certificate, binds every address.
-    pub async fn build(mut config: Config, telemetry: Telemetry) -> Result<Self, ServeError> {
+    pub async fn build(config: Config, telemetry: Telemetry) -> Result<Self, ServeError> {
+        Self::build_interposed(config, telemetry, Interposed::default()).await
+    }
+
+    /// The same, with somebody in between.
+    pub(crate) async fn build_interposed(
+        mut config: Config,
+        telemetry: Telemetry,
+        interposed: Interposed,
+    ) -> Result<Self, ServeError> {
         telemetry.observer.emit(Started {
             version: env!("CARGO_PKG_VERSION"),
             hostname: config.hostname.clone(),
@@ -190,7 +210,7 @@ impl Program {
         config
             .token_issuers
             .extend(issuer.as_ref().and_then(own_issuer));
-        let services = services(&config, &store, &queue, &telemetry.observer)?;
+        let services = services(&config, &store, &queue, &telemetry.observer, interposed)?;
         let data = config.data.clone();
         let (live, listeners) = Live::begin(config, sockets, services, telemetry.clone())?;
         let socket = ControlSocket::bind(&data).map_err(|error| {
@@ -463,6 +483,7 @@ fn services(
     store: &Store,
     queue: &Queue,
     observer: &Observer,
+    interposed: Interposed,
 ) -> Result<Services, ServeError> {
     let pool = HashPool::start().map_err(|error| {
         ServeError::new(
@@ -491,15 +512,20 @@ fn services(
     if !config.token_issuers.is_empty() {
         directory = directory.with_tokens(tokens(&config.token_issuers, store, observer)?);
     }
+    let mut directory: Box<dyn Directory> = Box::new(directory);
+    if let Some(interpose) = interposed.directory {
+        directory = interpose(directory);
+    }
     Ok(Services {
         hostname: config.hostname.as_str().into(),
-        authenticator: Authenticator::new(&config.hostname, Box::new(directory), Rules::default())
+        authenticator: Authenticator::new(&config.hostname, directory, Rules::default())
             .resuming_within(config.accounts.digest_nonce_time),
         accounts: Arc::new(StoreAccounts(store.clone())),
         queue: queue.clone(),
         routes: config.routes.clone().into(),
         submission: config.submission.clone().into(),
         observer: observer.clone(),
+        interposers: interposed.interposers,
     })
 }
 

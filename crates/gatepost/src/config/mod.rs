@@ -13,7 +13,7 @@ mod raw;
 pub mod reload;
 mod resolve;
 pub mod resolved;
-mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -12,11 +12,7 @@ pub(super) fn unknown_key(table: &'static str, key: &str, span: Range<usize>) ->
         .filter(|option| option.table == table)
         .map(|option| option.key)
         .collect();
-    let next = match known
-        .iter()
-        .min_by_key(|candidate| distance(candidate, key))
-        .filter(|candidate| distance(candidate, key) <= 2)
-    {
+    let next = match nearest(key, known.iter().copied()) {
         Some(candidate) => format!("did you mean {candidate}?"),
         None => match OPTIONS.iter().find(|option| option.key == key) {
             Some(elsewhere) if elsewhere.table.is_empty() => {
@@ -32,6 +28,16 @@ pub(super) fn unknown_key(table: &'static str, key: &str, span: Range<usize>) ->
         format!("in {table}")
     };
     Fault::at(span, format!("there is no option {key} {place}"), next)
+}
+
+/// The one of these words that `word` may have meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (distance(candidate, word), candidate))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= 2)
+        .map(|(_, candidate)| candidate)
 }
 
 /// Levenshtein's distance: how many characters to add, drop or change.

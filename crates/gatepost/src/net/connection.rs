@@ -23,10 +23,11 @@ use gatepost_smtp::server::{Answer, Input, Output, RequestId, ServerSession};
 use gatepost_smtp::short_id::SessionId;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Sleep, sleep_until, timeout};
+use tokio::time::{Sleep, sleep, sleep_until, timeout};
 
 use super::admission::Client;
 use super::arrival::{self, Arrived, Shaken};
+use super::interposer::{Deed, Interposed};
 use super::limits::Permit;
 use super::proxy::ProxiedTls;
 use super::responder::{Responder, Response, Work};
@@ -74,6 +75,8 @@ struct Connection {
 /// The part of a connection that goes on while an answer is outstanding.
 struct Link {
     wire: Wire,
+    /// Who stands between the two.
+    interposed: Option<Box<Interposed>>,
     session: ServerSession,
     /// Fires at the session's deadline or earlier; moved when it fires, so that not every command moves it.
     timer: Pin<Box<Sleep>>,
@@ -88,6 +91,14 @@ enum FromPeer {
     Open,
     Ended,
     Failed,
+}
+
+/// What the session was told while replies were written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Nothing,
+    /// It may have more to do now.
+    News,
 }
 
 impl Connection {
@@ -108,6 +119,8 @@ impl Connection {
         Self {
             link: Link {
                 wire,
+                interposed: (context.services.interposers.as_ref())
+                    .map(|them| Box::new(Interposed::new(them.begin(id)))),
                 session: ServerSession::new(Arc::clone(&context.profile), id, tls, begun),
                 timer: Box::pin(sleep_until(begun.into())),
                 drain: Some(drain),
@@ -144,8 +157,9 @@ impl Connection {
                     }
                 }
             }
-            self.link.flush(&self.context).await;
-            self.link.wait().await;
+            if self.link.flush(&self.context).await == Told::Nothing {
+                self.link.wait().await;
+            }
         }
     }
 
@@ -161,18 +175,18 @@ impl Connection {
         let mut working = Box::pin(self.responder.work(work, self.id));
         let mut answer = poll_fn(|context| Poll::Ready(working.as_mut().poll(context))).await;
         while answer.is_pending() {
-            self.link.flush(&self.context).await;
-            tokio::select! {
-                biased;
-                done = &mut working => answer = Poll::Ready(done),
-                () = self.link.wait() => {
-                    while let Some(output) = self.link.session.poll() {
-                        if matches!(output, Output::Cancel(cancelled) if cancelled == id) {
-                            return;
-                        }
-                        self.backlog.push_back(output);
-                    }
+            if self.link.flush(&self.context).await == Told::Nothing {
+                tokio::select! {
+                    biased;
+                    done = &mut working => answer = Poll::Ready(done),
+                    () = self.link.wait() => {}
                 }
+            }
+            while let Some(output) = self.link.session.poll() {
+                if matches!(output, Output::Cancel(cancelled) if cancelled == id) {
+                    return;
+                }
+                self.backlog.push_back(output);
             }
         }
         drop(working);
@@ -236,6 +250,7 @@ impl Link {
     async fn wait(&mut self) {
         let Self {
             wire,
+            interposed,
             session,
             timer,
             drain,
@@ -250,7 +265,10 @@ impl Link {
         let readable = *input == FromPeer::Open && session.wants_input();
         tokio::select! {
             biased;
-            read = wire.read(|octets| session.handle(Input::Bytes(octets), Instant::now())), if readable => match read {
+            read = wire.read(|octets| match interposed {
+                None => session.handle(Input::Bytes(octets), Instant::now()),
+                Some(interposed) => interposed.peer_said(octets),
+            }), if readable => match read {
                 Ok(0) => self.lost(FromPeer::Ended),
                 Ok(_) => {}
                 // A TLS peer that goes without saying so: the octets before are whole, and a cut message has no end of data (TLS-15).
@@ -270,16 +288,49 @@ impl Link {
         }
     }
 
-    /// Writes the replies that have been collected. A peer that does not take them within the time of a command is gone (T-37).
-    async fn flush(&mut self, context: &ListenerContext) {
+    /// Writes the replies that have been collected.
+    async fn flush(&mut self, context: &ListenerContext) -> Told {
         let pending = std::mem::take(self.session.pending_output());
-        if pending.is_empty() || self.input == FromPeer::Failed {
-            return;
+        let Some(interposed) = &mut self.interposed else {
+            return self.write(&pending, context).await;
+        };
+        interposed.session_said(&pending);
+        self.relay(context).await
+    }
+
+    /// A peer that does not take octets within the time of a command is gone (T-37).
+    async fn write(&mut self, octets: &[u8], context: &ListenerContext) -> Told {
+        if octets.is_empty() || self.input == FromPeer::Failed {
+            return Told::Nothing;
         }
-        let written = timeout(context.limits.command_timeout, self.wire.write(&pending)).await;
+        let written = timeout(context.limits.command_timeout, self.wire.write(octets)).await;
         if !matches!(written, Ok(Ok(()))) {
             self.lost(FromPeer::Failed);
+            return Told::News;
         }
+        Told::Nothing
+    }
+
+    /// Does what the interposer wants done.
+    async fn relay(&mut self, context: &ListenerContext) -> Told {
+        let mut told = Told::Nothing;
+        while let Some(deed) = self.interposed.as_mut().and_then(|it| it.next_deed()) {
+            match deed {
+                Deed::Tell(octets) => told = told.max(self.write(&octets, context).await),
+                Deed::Wait(time) => sleep(time).await,
+                Deed::Close if self.input == FromPeer::Failed => {}
+                Deed::Close => {
+                    self.lost(FromPeer::Failed);
+                    told = Told::News;
+                }
+            }
+        }
+        let heard = self.interposed.as_mut().and_then(|it| it.for_session());
+        if let Some(octets) = heard {
+            self.session.handle(Input::Bytes(&octets), Instant::now());
+            told = Told::News;
+        }
+        told
     }
 
     /// The peer will not send, or not take, any more.

@@ -6,6 +6,7 @@
 mod admission;
 mod arrival;
 mod connection;
+pub mod interposer;
 pub mod limits;
 pub mod listener;
 pub mod profile;

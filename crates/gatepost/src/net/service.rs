@@ -13,6 +13,7 @@ use crate::queue::Queue;
 use gatepost_smtp::path::Address;
 use gatepost_smtp::server::Profile;
 
+use super::interposer::Interposers;
 use super::limits::ConnectionLimits;
 use super::tls::{ClientCertificates, Tls};
 
@@ -33,6 +34,8 @@ pub struct Services {
     pub submission: Arc<SubmissionRules>,
     /// Hears of everything.
     pub observer: Observer,
+    /// Stand between sessions and their peers, in a server that is to misbehave.
+    pub interposers: Option<Arc<dyn Interposers>>,
 }
 
 /// Looks up the account that an identity acts for.

@@ -243,6 +243,7 @@ impl Counters {
             }
             Event::CertificateExpires(_)
             | Event::TicketRefused(_)
+            | Event::FaultInjected(_)
             | Event::Started(_)
             | Event::Listening(_)
             | Event::Draining(_)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::ACCOUNT;
+use super::fault::Faults;
 use crate::admin::token::Token;
 use crate::serve::{Bound, reachable};
 
@@ -18,6 +19,8 @@ pub(super) struct Hints<'a> {
     pub(super) guarded: bool,
     /// The account's password.
     pub(super) password: &'a str,
+    /// What it gets wrong.
+    pub(super) faults: &'a Faults,
     /// Where the certificate authority is.
     pub(super) directory: &'a Path,
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Hints<'_> {
             f,
             "Gatepost development server: mail is captured here and never sent on.\n"
         )?;
+        write!(f, "{}", self.faults)?;
         writeln!(f, "  account    {ACCOUNT}")?;
         writeln!(f, "  password   {password}")?;
         writeln!(f, "  STARTTLS   {smtp}")?;

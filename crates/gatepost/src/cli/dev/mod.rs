@@ -5,6 +5,7 @@
 //! Another than a loopback address takes `--expose`, and then the password is a random one (T-09).
 
 mod directory;
+mod fault;
 mod hints;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,6 +30,7 @@ use crate::serve::Program;
 use crate::store::{CredentialKind, NewPassword, Store, StoreError};
 use directory::Directory;
 pub(crate) use directory::default_directory;
+use fault::Faults;
 use hints::Hints;
 
 /// The account that every development server has.
@@ -73,12 +75,21 @@ pub(super) struct Arguments {
     /// Allow addresses that other machines can reach; the password is then a random one
     #[arg(long)]
     expose: bool,
+    /// Get something wrong, to see what a client does: `MECHANISM:STEP[:FAULT]`, as `scram-sha-256:final:wrong-signature`; may be repeated; `list` shows what there is
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<String>,
     #[command(flatten)]
     log: LogOptions,
 }
 
 /// Runs the development server until it is told to stop.
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    if arguments.fault.iter().any(|word| word == fault::LIST) {
+        print(fault::List.to_string().trim_end());
+        return Ok(());
+    }
+    let telemetry = arguments.log.telemetry()?;
+    let faults = Arc::new(Faults::read(&arguments.fault, telemetry.observer.clone())?);
     let exposed = arguments.exposed();
     if let (Some((option, address)), false) = (exposed, arguments.expose) {
         return Err(CommandError::Usage(format!(
@@ -100,11 +111,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     own_ca::issue_client(directory.path(), ACCOUNT, SystemTime::now())
         .map_err(|error| CommandError::Failed(error.to_string()))?;
     let config = config(arguments, directory.path(), tls);
-    let telemetry = arguments.log.telemetry()?;
     let observer = telemetry.observer.clone();
     let served = process::runtime()?.block_on(async {
         let stop = stop_signal()?;
-        let program = Program::build(config, telemetry).await?;
+        let program = Program::build_interposed(config, telemetry, faults.interposed()).await?;
         let store = program.store().clone();
         let secret = Secret::new(password.as_bytes());
         tokio::task::spawn_blocking(move || set_account(&store, &secret))
@@ -117,6 +127,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
             guarded: exposed.is_some(),
             password: &password,
             directory: directory.path(),
+            faults: &faults,
         };
         print(&hints.to_string());
         // The sockets listen already: whoever reads this line can connect.

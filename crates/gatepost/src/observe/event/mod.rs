@@ -16,8 +16,8 @@ pub use process::{
 };
 pub use session::{
     AuthAttempt, AuthResult, ClientCertificateSeen, CommandRefused, ConnectionClosed,
-    ConnectionRefused, MessageAccepted, PasswordExposed, QuirkSeen, TicketRefused, TlsFailed,
-    TlsSeen, TokenRefused,
+    ConnectionRefused, FaultInjected, MessageAccepted, PasswordExposed, QuirkSeen, TicketRefused,
+    TlsFailed, TlsSeen, TokenRefused,
 };
 
 macro_rules! events {
@@ -61,6 +61,7 @@ events! {
     TokenRefused,
     CommandRefused,
     QuirkSeen,
+    FaultInjected,
     PasswordExposed,
     TicketRefused,
     MessageAccepted,

@@ -195,6 +195,17 @@ pub struct QuirkSeen {
     pub quirk: &'static str,
 }
 
+/// A development server got something wrong, as it was asked to.
+#[derive(Debug, Clone)]
+pub struct FaultInjected {
+    /// The session, where that is known.
+    pub session: Option<String>,
+    /// SASL name of the mechanism.
+    pub mechanism: String,
+    /// What, as it was asked for.
+    pub fault: String,
+}
+
 /// A client showed a password in clear text where it was not going to be accepted: whoever listens has it.
 #[derive(Debug, Clone)]
 pub struct PasswordExposed {
@@ -448,6 +459,22 @@ impl Record for QuirkSeen {
         to.text("listener", &self.listener);
         to.text("session", &self.session);
         to.text("quirk", self.quirk);
+    }
+}
+
+impl Record for FaultInjected {
+    fn name(&self) -> &'static str {
+        "fault-injected"
+    }
+
+    fn level(&self) -> Level {
+        Level::Warn
+    }
+
+    fn fields(&self, to: &mut dyn Fields) {
+        to.some("session", self.session.as_deref());
+        to.text("mechanism", &self.mechanism);
+        to.text("fault", &self.fault);
     }
 }
 
