@@ -134,11 +134,14 @@ impl Telemetry {
     }
 }
 
+/// Makes a directory out of the one that knows.
+pub(crate) type InterposedDirectory = dyn FnOnce(Box<dyn Directory>) -> Box<dyn Directory> + Send;
+
 /// What stands between the parts of a program that is to misbehave. Nothing does in one that serves: no configuration can say so.
 #[derive(Default)]
 pub(crate) struct Interposed {
     /// Takes the directory's place, and has it to ask.
-    pub(crate) directory: Option<Box<dyn FnOnce(Box<dyn Directory>) -> Box<dyn Directory> + Send>>,
+    pub(crate) directory: Option<Box<InterposedDirectory>>,
     /// Stand between sessions and their peers.
     pub(crate) interposers: Option<Arc<dyn Interposers>>,
 }

@@ -207,3 +207,56 @@ impl fmt::Display for List {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_has_the_table_as_it_is() {
+        let page = include_str!("../../../../../../docs/reference/faults.md");
+        let row = |kind: &Kind| {
+            let Kind {
+                name,
+                family,
+                place,
+                server,
+                client,
+                section,
+                ..
+            } = kind;
+            format!("| `{name}` | `{family}` | {place} | {server} | {client} ({section}) |\n")
+        };
+        let table: String = KINDS.iter().map(row).collect();
+        assert!(
+            page.ends_with(&table),
+            "docs/reference/faults.md has to end in\n{table}"
+        );
+    }
+
+    #[test]
+    fn every_fault_is_possible_somewhere_and_its_name_its_own() {
+        for kind in &KINDS {
+            let possible = |step: &&str| Fault::read(&format!("*:{step}:{}", kind.name)).is_ok();
+            assert!(
+                ["first", "challenge", "final", "outcome"]
+                    .iter()
+                    .any(possible),
+                "{}",
+                kind.name
+            );
+            assert_eq!(KINDS.iter().filter(|it| it.name == kind.name).count(), 1);
+        }
+    }
+
+    #[test]
+    fn once_is_once() {
+        let fault = Fault::read("plain:first:close-once").unwrap();
+        assert_eq!(
+            [fault.strikes(), fault.strikes(), fault.strikes()],
+            [true, false, false]
+        );
+        let fault = Fault::read("plain:first:close").unwrap();
+        assert_eq!([fault.strikes(), fault.strikes()], [true, true]);
+    }
+}
