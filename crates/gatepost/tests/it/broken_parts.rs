@@ -156,6 +156,7 @@ impl Rig {
             routes: Arc::new([]),
             submission: Arc::default(),
             observer,
+            interposers: None,
         };
         let socket = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let address = socket.local_addr().unwrap();

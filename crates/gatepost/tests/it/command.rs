@@ -1,12 +1,12 @@
 //! The program as a process: what it prints, how it exits, how it stops.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
+use crate::dev::{Dev, LOOPBACK};
 use crate::server::AUTH_PLAIN;
 use crate::talk::Talk;
 
@@ -22,78 +22,6 @@ fn run(arguments: &[&str]) -> Output {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-const LOOPBACK: [&str; 8] = [
-    "--smtp",
-    "127.0.0.1:0",
-    "--smtps",
-    "127.0.0.1:0",
-    "--legacy",
-    "127.0.0.1:0",
-    "--http",
-    "127.0.0.1:0",
-];
-
-/// A development server in a process of its own.
-struct Dev {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    printed: String,
-}
-
-impl Dev {
-    fn start(directory: &Path, arguments: &[&str]) -> Self {
-        let mut child = gatepost(&["dev", "--dir", directory.to_str().unwrap()])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut printed = String::new();
-        while !printed.ends_with("\nready\n") {
-            assert_ne!(
-                stdout.read_line(&mut printed).unwrap(),
-                0,
-                "ended after {printed}"
-            );
-        }
-        Self {
-            child,
-            stdout,
-            printed,
-        }
-    }
-
-    /// The address printed behind this word.
-    fn address(&self, word: &str) -> SocketAddr {
-        self.word(word).parse().unwrap()
-    }
-
-    /// What is printed behind this word.
-    fn word(&self, word: &str) -> String {
-        let line = self
-            .printed
-            .lines()
-            .find(|line| line.trim_start().starts_with(word))
-            .unwrap();
-        line.split_whitespace().nth(1).unwrap().to_owned()
-    }
-
-    /// Sends SIGTERM and waits: gives exit status, what else it printed, and its log.
-    fn stop(mut self, signal: Signal) -> (Option<i32>, String, String) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-        let (mut rest, mut log) = (String::new(), String::new());
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut log)
-            .unwrap();
-        self.stdout.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap().code(), rest, log)
-    }
 }
 
 #[tokio::test]

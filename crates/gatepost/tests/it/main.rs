@@ -27,9 +27,11 @@ mod client_examples;
 mod command;
 mod crash;
 mod delivery;
+mod dev;
 mod dialogue;
 mod digest_md5;
 mod examples;
+mod faults;
 #[cfg(feature = "peer-tests")]
 mod from_forms;
 mod guides;
