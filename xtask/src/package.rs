@@ -2,7 +2,7 @@
 //!
 //! Builds the program, lets it write its man pages and completions, lays out the tree of `package/tree.rs`, and hands that to
 //! `dpkg-deb`. What stands in the package besides the program is in `packaging/`. The same commit and toolchain give the same
-//! octets: every time in it is that of the commit. Needs dpkg-dev and binutils.
+//! octets: every time in it is that of the commit. Needs dpkg-dev and binutils, and to build libssl-dev and pkg-config.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -98,6 +98,9 @@ fn build() -> Result<PathBuf, String> {
         "gatepost",
         "--release",
         "--locked",
+        // TLS 1.0 and 1.1 for old devices, by the OpenSSL of the system that it is installed on.
+        "--features",
+        "legacy-tls",
     ]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     Ok(target.join("release/gatepost"))
@@ -127,6 +130,6 @@ fn answer(command: &mut Command) -> Result<String, String> {
 fn absent(command: &Command, error: &std::io::Error) -> String {
     let program = Path::new(command.get_program()).display();
     format!(
-        "package: {program}: {error}\n    packages are built on Debian with: apt-get install dpkg-dev binutils"
+        "package: {program}: {error}\n    packages are built on Debian with: apt-get install dpkg-dev binutils libssl-dev pkg-config"
     )
 }

@@ -22,3 +22,11 @@ pub struct TlsFacts {
     /// The channel binding data that can be computed for this channel.
     pub channel_bindings: ChannelBindings,
 }
+
+impl TlsFacts {
+    /// Whether the version is one that nobody should use any more (RFC 8996).
+    pub fn is_deprecated(&self) -> bool {
+        ["TLSv1", "TLSv1.0", "TLSv1.1"].contains(&self.version.as_str())
+            || self.version.starts_with("SSL")
+    }
+}

@@ -13,6 +13,8 @@ use crate::config::resolved::{HostPort, must_be_named};
 pub struct Channel {
     /// TLS is active.
     pub tls: bool,
+    /// That TLS is of a version that protects little (RFC 8996): what must not be shown in clear text is not shown in it either.
+    pub deprecated_tls: bool,
     /// It came in by a legacy listener: old devices on a trusted network.
     pub legacy: bool,
     /// What the TLS connection can be bound by.
@@ -41,7 +43,7 @@ impl Channel {
     }
 
     /// Whether a mechanism may be used at all here, whoever the user is: nothing that shows the password
-    /// in clear and no CRAM-MD5 or DIGEST-MD5 outside the legacy lane, no bearer token in clear even there (OAB-08), nothing
+    /// in clear and no CRAM-MD5 or DIGEST-MD5 outside the legacy lane, no bearer token in clear or in deprecated TLS even there (OAB-08), nothing
     /// that binds to a TLS that is not there, nothing that the listener does not have.
     pub fn permits(&self, mechanism: &Mechanism) -> bool {
         let in_clear = mechanism.exposes_password && !self.tls;
@@ -50,7 +52,7 @@ impl Channel {
             Needs::Verifier(VerifierKind::CramMd5 | VerifierKind::DigestMd5)
         );
         let bound = mechanism.binds_channel && self.bindings == ChannelBindings::default();
-        let token = mechanism.requires_tls() && !self.tls;
+        let token = mechanism.requires_tls() && (!self.tls || self.deprecated_tls);
         let fits = self.legacy || !(in_clear || weak);
         fits && !bound && !token && self.has(mechanism)
     }

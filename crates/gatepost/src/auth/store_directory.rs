@@ -1,7 +1,7 @@
 //! The own accounts as a directory.
 //!
 //! **Fence.** A legacy credential works on legacy listeners and nowhere else. A person's password is never compared
-//! with one that crossed the network in clear. On a legacy listener the credential made for it comes first.
+//! with one that crossed the network in clear, or in TLS 1.0 or 1.1. On a legacy listener the credential made for it comes first.
 //!
 //! **Indistinguishable.** Whoever lacks the credential asked for, be it because the account does not exist, is checked
 //! against one that nobody can open: the same number of hashes, the same salt and contexts each time, also after a
@@ -372,6 +372,7 @@ fn kinds(channel: &Channel) -> &'static [CredentialKind] {
 /// Those that a password shown on this channel may be compared with.
 fn shown_passwords(channel: &Channel) -> &'static [CredentialKind] {
     match (channel.tls, channel.legacy) {
+        (true, true) if channel.deprecated_tls => &[CredentialKind::Legacy],
         (true, _) => kinds(channel),
         (false, true) => &[CredentialKind::Legacy],
         (false, false) => &[],

@@ -11,8 +11,8 @@ use crate::cli::{CommandError, ConfigFile};
 use crate::config;
 use crate::config::ConfigFault;
 use crate::config::check::Advice;
-use crate::config::resolved::Config;
-use crate::net::tls::{Certificates, TlsError};
+use crate::config::resolved::{Config, TlsVersions};
+use crate::net::tls::{Certificates, Expiry, Tls, TlsError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -71,32 +71,62 @@ impl Verdict {
 
     /// Holds certificates against their keys and against the time. Files that this user may not read have been advised about.
     fn certificates(&mut self, config: &Config) -> Result<(), CommandError> {
-        let Some(first) = &config.tls else {
+        let first = config.tls.as_ref();
+        let shared = first.map(|first| Certificates::load(first, &config.more_tls));
+        let shared = shared.and_then(|loaded| loaded.map_err(|error| self.fault(&error)).ok());
+        if let Some(shared) = &shared {
+            self.expire(shared.expiries());
+        }
+        for listener in &config.listeners {
+            if let TlsVersions::Old { least, files } = &listener.tls_versions {
+                match Tls::old(*least, files, shared.as_ref()) {
+                    Ok(tls) => self.own_certificate(&listener.name, &tls),
+                    Err(error) => self.fault(&error),
+                }
+            }
+        }
+        if self.usable {
             return Ok(());
+        }
+        let told = self.faults.iter();
+        let told = told.map(|fault| format!("{}\n    {}", fault.what, fault.next));
+        let told = told.collect::<Vec<_>>().join("\n");
+        Err(CommandError::Failed(format!(
+            "the certificates cannot be used\n{told}"
+        )))
+    }
+
+    fn fault(&mut self, error: &TlsError) {
+        if matches!(error, TlsError::Unreadable { .. }) {
+            return;
+        }
+        self.usable = false;
+        self.faults.push(ConfigFault {
+            line: None,
+            column: None,
+            what: error.to_string(),
+            next: error.next().to_owned(),
+        });
+    }
+
+    fn expire(&mut self, expiries: impl Iterator<Item = Expiry>) {
+        let warnings = expiries.filter_map(|it| it.warning(SystemTime::now()));
+        self.advice.extend(warnings.map(|what| Advice {
+            what,
+            next: "renew it, then reload the server",
+        }));
+    }
+
+    fn own_certificate(&mut self, listener: &str, tls: &Tls) {
+        let Some(certificate) = tls.own_certificate() else {
+            return;
         };
-        match Certificates::load(first, &config.more_tls) {
-            Ok(certificates) => {
-                let expiries = certificates.expiries();
-                let warnings = expiries.filter_map(|it| it.warning(SystemTime::now()));
-                self.advice.extend(warnings.map(|what| Advice {
-                    what,
-                    next: "renew it, then reload the server",
-                }));
-                Ok(())
-            }
-            Err(TlsError::Unreadable { .. }) => Ok(()),
-            Err(error) => {
-                self.usable = false;
-                self.faults.push(ConfigFault {
-                    line: None,
-                    column: None,
-                    what: error.to_string(),
-                    next: "both files must be PEM and belong together".to_owned(),
-                });
-                Err(CommandError::Failed(format!(
-                    "the certificates cannot be used\n{error}"
-                )))
-            }
+        self.expire(std::iter::once(certificate.expiry()));
+        if !certificate.is_rsa() {
+            self.advice.push(Advice {
+                what: format!("listener {listener}: its certificate has no RSA key"),
+                next: "devices that need TLS 1.0 or 1.1 often know no other: use RSA with 2048 bits",
+            });
         }
     }
 }

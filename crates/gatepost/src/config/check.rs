@@ -244,6 +244,15 @@ impl Notes {
                 self.private("tls.more.key", &more.key);
             }
         }
+        for own in config
+            .listeners
+            .iter()
+            .filter_map(|it| it.tls_versions.own_files())
+        {
+            self.readable("listener.certificate", &own.certificate);
+            self.readable("listener.key", &own.key);
+            self.private("listener.key", &own.key);
+        }
         if let Some(kerberos) = &config.kerberos {
             self.private("kerberos.keytab", &kerberos.keytab);
         }

@@ -89,6 +89,15 @@ impl<'t> Table<'t> {
         self.entries.contains_key(key)
     }
 
+    /// The text as it stands there, whether or not it is one that is known.
+    pub(super) fn as_written(&self, key: &str) -> Option<Placed<&'t str>> {
+        let (_, value) = self.get(key)?;
+        Some(Placed {
+            value: value.get_ref().as_str()?,
+            span: value.span(),
+        })
+    }
+
     /// A text of kind `Text` or `Word`; a word must be one of those defined and is given as defined.
     pub(super) fn text(&self, key: &str, faults: &mut Vec<Fault>) -> Option<Placed<String>> {
         let (option, value) = self.get(key)?;

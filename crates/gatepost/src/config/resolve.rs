@@ -5,6 +5,7 @@
 
 mod kerberos;
 mod listener_auth;
+mod tls_versions;
 mod token_issuer;
 
 use std::net::SocketAddr;
@@ -83,8 +84,10 @@ impl Resolver<'_> {
         let more_tls = more_tls
             .iter()
             .map(|table| self.tls(table))
-            .collect::<Option<_>>();
-        let listeners = self.listeners(&top, tls.is_some());
+            .collect::<Option<Vec<_>>>();
+        let shared = tls.iter().flatten().chain(more_tls.iter().flatten());
+        let shared: Vec<_> = shared.collect();
+        let listeners = self.listeners(&top, tls.is_some(), &shared);
         let routes: Vec<_> = top
             .tables("route", "route", self.faults)
             .iter()
@@ -179,7 +182,13 @@ impl Resolver<'_> {
         })
     }
 
-    fn listeners(&mut self, top: &Table<'_>, tls_present: bool) -> Vec<Listener> {
+    /// `shared` are the certificates that every listener with current TLS has.
+    fn listeners(
+        &mut self,
+        top: &Table<'_>,
+        tls_present: bool,
+        shared: &[&TlsFiles],
+    ) -> Vec<Listener> {
         let mut listeners: Vec<Listener> = Vec::new();
         let tables = top.tables("listener", "listener", self.faults);
         if tables.is_empty() && top.has("listener") {
@@ -193,7 +202,11 @@ impl Resolver<'_> {
             let Some(listener) = self.listener(table) else {
                 continue;
             };
-            if listener.tls != TlsMode::None && !tls_present {
+            let own = listener.tls_versions.own_files();
+            if let Some(own) = own {
+                self.apart_from(&table.span, own, shared);
+            }
+            if listener.tls != TlsMode::None && own.is_none() && !tls_present {
                 self.fault(
                     &table.span,
                     format!("listener.tls: {} needs a certificate", listener.name),
@@ -243,6 +256,7 @@ impl Resolver<'_> {
         }
         let address = address?.value;
         let proxy = self.proxies(table, tls);
+        let tls_versions = self.tls_versions(table, tls, profile);
         if profile == ListenerProfile::Legacy {
             let local = address.ip().to_canonical().is_loopback() && proxy.is_none();
             self.legacy_networks(table, (address, local), &networks);
@@ -253,6 +267,7 @@ impl Resolver<'_> {
                 .map_or_else(|| address.to_string(), |name| name.value),
             address,
             tls,
+            tls_versions: tls_versions?,
             profile,
             networks: networks.into_iter().map(|network| network.value).collect(),
             proxy,

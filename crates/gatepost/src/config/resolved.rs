@@ -61,6 +61,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// How TLS begins.
     pub tls: TlsMode,
+    /// The versions of TLS, and whose certificate.
+    pub tls_versions: TlsVersions,
     /// Who is served here.
     pub profile: ListenerProfile,
     /// Peers served; others get one refusal. Empty: everyone.
@@ -206,6 +208,42 @@ pub enum TlsMode {
     None,
 }
 
+/// The versions of TLS that a listener speaks.
+#[derive(Debug, Clone, Default)]
+pub enum TlsVersions {
+    /// 1.2 and 1.3.
+    #[default]
+    Current,
+    /// 1.3 alone.
+    Newest,
+    /// Old ones as well, for devices that know no other: by another library, with a certificate that nothing else has.
+    Old {
+        /// The oldest one.
+        least: OldVersion,
+        /// The certificate.
+        files: TlsFiles,
+    },
+}
+
+impl TlsVersions {
+    /// The certificate that nothing else has.
+    pub fn own_files(&self) -> Option<&TlsFiles> {
+        match self {
+            Self::Old { files, .. } => Some(files),
+            Self::Current | Self::Newest => None,
+        }
+    }
+}
+
+/// A version of TLS that nobody should use any more (RFC 8996).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldVersion {
+    /// TLS 1.0.
+    V1_0,
+    /// TLS 1.1.
+    V1_1,
+}
+
 /// Who is served on a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerProfile {
@@ -216,7 +254,7 @@ pub enum ListenerProfile {
 }
 
 /// Where the certificate is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// PEM: the leaf first, then the intermediates.
     pub certificate: PathBuf,

@@ -9,7 +9,7 @@ use gatepost_sasl::{LayerPolicy, LayerStrength};
 use super::option::OPTIONS;
 use super::resolved::{
     CertificateFiles, CertificateName, Config, KeySource, ListenerProfile, MAX_CLOCK_SKEW,
-    RouteAction, RouteTls, SecretFile, TlsMode,
+    OldVersion, RouteAction, RouteTls, SecretFile, TlsMode, TlsVersions,
 };
 use super::{check, parse};
 
@@ -59,6 +59,32 @@ fn load(text: &str) -> Result<Config, String> {
 fn with(from: &str, to: &str) -> String {
     assert!(WORKING.contains(from), "{from}");
     WORKING.replacen(from, to, 1)
+}
+
+#[test]
+fn a_listener_speaks_the_versions_it_is_told() {
+    let versions = |text: &str| load(text).unwrap().listeners.remove(2).tls_versions;
+    let told = |least: &str| {
+        let told = format!("tls_versions = \"{least}\"\nprofile");
+        with("tls = \"none\"\nprofile", &told)
+    };
+    assert!(matches!(versions(WORKING), TlsVersions::Current));
+    assert!(matches!(versions(&told("1.2")), TlsVersions::Current));
+    assert!(matches!(versions(&told("1.3")), TlsVersions::Newest));
+    for (word, version) in [("1.0", OldVersion::V1_0), ("1.1", OldVersion::V1_1)] {
+        let files = format!("{word}\"\ncertificate = \"old.pem\"\nkey = \"/keys/old");
+        // It does without the certificate that all others have.
+        let tls = "[tls]\ncertificate = \"fullchain.pem\"\nkey = \"/etc/gatepost/key.pem\"\n";
+        let others = "[[listener]]\naddress = \"[::]:587\"\ntls = \"starttls\"\n\n[[listener]]\naddress = \"[::]:465\"\ntls = \"implicit\"\n";
+        let alone = told(&files).replace(tls, "").replace(others, "");
+        let mut listeners = load(&alone).unwrap().listeners;
+        let TlsVersions::Old { least, files } = listeners.remove(0).tls_versions else {
+            panic!("{word}");
+        };
+        assert_eq!(least, version);
+        assert_eq!(files.certificate, Path::new("/etc/gatepost/old.pem"));
+        assert_eq!(files.key, Path::new("/keys/old"));
+    }
 }
 
 #[test]
@@ -235,6 +261,21 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("tls = \"starttls\"", "proxy_tls_trust = true", "listener.proxy_tls_trust: this listener has no proxy", "name the proxy's network"),
     ("tls = \"implicit\"", "tls = \"implicit\"\nproxy = [\"10.0.0.5\"]\nproxy_tls_trust = true", "this listener expects TLS behind the PROXY header", "set tls = \"none\""),
     ("tls = \"starttls\"", "proxy = [\"0.0.0.0/0\"]", "listener.proxy: everyone could claim any address", "name the proxies"),
+    ("tls = \"starttls\"", "tls = \"starttls\"\ntls_versions = \"ssl3\"", "gatepost.toml:7:16: listener.tls_versions: \"ssl3\" is not possible: no library has SSL any more", "tls = \"none\" and profile = \"legacy\""),
+    ("tls = \"starttls\"", "tls = \"starttls\"\ntls_versions = \"SSLv2\"", "RC4 and 3DES are gone", "tls = \"none\" and profile = \"legacy\""),
+    ("tls = \"starttls\"", "tls = \"starttls\"\ntls_versions = \"1.4\"", "listener.tls_versions: \"1.4\" is not known", "one of \"1.0\", \"1.1\", \"1.2\", \"1.3\""),
+    ("tls = \"starttls\"", "tls = \"starttls\"\ntls_versions = 1.2", "listener.tls_versions: this is a float", "one of \"1.0\""),
+    ("tls = \"none\"", "tls = \"none\"\ntls_versions = \"1.2\"", "listener.tls_versions: this listener has no TLS", "set tls ="),
+    ("tls = \"starttls\"", "tls_versions = \"1.0\"\ncertificate = \"old.pem\"\nkey = \"old.key\"", "gatepost.toml:6:16: listener.tls_versions: TLS 1.0 and 1.1 are for legacy listeners with networks", "profile = \"legacy\""),
+    ("tls = \"starttls\"", "tls_versions = \"1.1\"\nnetworks = [\"10.0.0.0/8\"]\ncertificate = \"old.pem\"\nkey = \"old.key\"", "TLS 1.0 and 1.1 are for legacy listeners with networks", "profile = \"legacy\""),
+    ("address = \"192.168.7.1:25\"\ntls = \"none\"\nprofile = \"legacy\"\nnetworks = [\"192.168.7.0/24\"]", "address = \"127.0.0.1:25\"\ntls_versions = \"1.0\"\nprofile = \"legacy\"\ncertificate = \"old.pem\"\nkey = \"old.key\"", "TLS 1.0 and 1.1 are for legacy listeners with networks", "their networks"),
+    ("tls = \"none\"\nprofile", "tls_versions = \"1.0\"\nprofile", "listener.tls_versions: TLS 1.0 and 1.1 need a certificate and key", "openssl req -x509 -newkey rsa:2048"),
+    ("tls = \"none\"\nprofile", "tls_versions = \"1.0\"\ncertificate = \"old.pem\"\nprofile", "listener.tls_versions: TLS 1.0 and 1.1 need a certificate and key", "openssl req -x509 -newkey rsa:2048"),
+    ("tls = \"none\"\nprofile", "tls_versions = \"1.0\"\ncertificate = \"fullchain.pem\"\nkey = \"old.key\"\nprofile", "fullchain.pem is that of other listeners", "make one for the old devices alone"),
+    ("tls = \"none\"\nprofile", "tls_versions = \"1.0\"\ncertificate = \"old.pem\"\nkey = \"key.pem\"\nprofile", "old.pem is that of other listeners", "make one for the old devices alone"),
+    ("tls = \"none\"\nprofile", "tls_versions = \"1.0\"\ncertificate = \"old.pem\"\nkey = \"old.key\"\nclient_ca = \"ca.pem\"\nprofile", "listener.client_ca: not with TLS 1.0 or 1.1", "tls_versions = \"1.2\""),
+    ("tls = \"none\"\nprofile", "tls_versions = \"1.0\"\ncertificate = \"old.pem\"\nkey = \"old.key\"\nplus_on_tls12 = true\nprofile", "listener.plus_on_tls12: not with TLS 1.0 or 1.1", "leave plus_on_tls12 out"),
+    ("tls = \"starttls\"", "tls = \"starttls\"\ncertificate = \"own.pem\"", "listener.certificate: only listeners with TLS 1.0 or 1.1 have their own", "[[tls.more]]"),
     ("profile = \"legacy\"", "profile = \"legacy\"\ncolour = 1", "there is no option colour in listener", "known here: name, address"),
     ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = [\"ntlm\"]", "listener.mechanisms: \"ntlm\" is not known", "a list of \"default\", \"external\", "),
     ("profile = \"legacy\"", "profile = \"legacy\"\nmechanisms = []", "listener.mechanisms: the list is empty", "leave the option out"),

@@ -25,7 +25,7 @@ use super::limits::Permit;
 use super::proxy::{Header, ProxiedTls};
 use super::service::ListenerContext;
 use super::session_id;
-use super::tls::Presented;
+use super::tls::{Presented, Tls};
 use super::wire::Wire;
 use crate::auth::certificate::ClientCertificate;
 use crate::config::resolved::TlsMode;
@@ -35,9 +35,6 @@ use crate::observe::reason::Reason;
 /// How long a proxy may take to send its header. It sends it at once; the specification asks for three seconds at least, so that one
 /// lost packet may be sent again.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// First octet of a TLS handshake record (RFC 8446 §5.1).
-const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// A connection that may have its session.
 pub(super) struct Arrived {
@@ -212,24 +209,21 @@ async fn try_handshake(
     session: SessionId,
     early: Vec<u8>,
 ) -> Result<(TlsFacts, Option<Presented>), Failure> {
-    if early.is_empty() && context.tls == TlsMode::Implicit {
-        expect_record(wire, context, session).await?;
-    }
     let Some(tls) = &context.acceptor else {
         return Err((
             Reason::Internal,
             "no certificate on this listener".to_owned(),
         ));
     };
+    if early.is_empty() && context.tls == TlsMode::Implicit {
+        expect_handshake(wire, tls, context, session).await?;
+    }
     let limit = context.limits.handshake_timeout;
-    match wire.start_tls(tls.acceptor(), early, limit).await {
-        Ok(connection) => {
+    match wire.start_tls(tls, early, limit).await {
+        Ok((mut facts, chain)) => {
             let judge = context.client_certificates.as_ref();
-            let presented = judge.and_then(|it| it.presented(connection, UnixTime::now()));
-            let facts = TlsFacts {
-                client_certificate: presented.as_ref().map(|it| it.fingerprint.clone()),
-                ..tls.facts(connection)
-            };
+            let presented = judge.and_then(|it| it.presented(&chain, UnixTime::now()));
+            facts.client_certificate = presented.as_ref().map(|it| it.fingerprint.clone());
             Ok((facts, presented))
         }
         Err(error) => {
@@ -243,14 +237,15 @@ async fn try_handshake(
 }
 
 /// TLS-12: whoever speaks first in clear text on this port can at least read why nothing works.
-async fn expect_record(
+async fn expect_handshake(
     wire: &mut Wire,
+    tls: &Tls,
     context: &ListenerContext,
     session: SessionId,
 ) -> Result<(), Failure> {
     let limit = context.limits.handshake_timeout;
     match timeout(limit, wire.first_octet()).await {
-        Ok(Ok(Some(HANDSHAKE_RECORD))) => Ok(()),
+        Ok(Ok(Some(octet))) if tls.begins_with(octet) => Ok(()),
         Ok(Ok(Some(_))) => {
             let refusal = Refusal::ImplicitTlsExpected;
             let line = ServerSession::refuse(refusal, session);

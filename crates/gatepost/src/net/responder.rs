@@ -12,6 +12,7 @@ use gatepost_smtp::path::ReversePath;
 use gatepost_smtp::reply::Refusal;
 use gatepost_smtp::server::{AbortCause, Answer, AuthEnd, Request, ServerSession, SessionEvent};
 use gatepost_smtp::short_id::SessionId;
+use gatepost_smtp::tls_facts::TlsFacts;
 
 use super::service::{ListenerContext, Services};
 use super::submission::{Origin, Source, Submission};
@@ -324,6 +325,7 @@ impl Responder {
         let tls = session.greeting_facts().tls;
         Channel {
             tls: tls.is_some(),
+            deprecated_tls: tls.is_some_and(TlsFacts::is_deprecated),
             legacy: self.context.serves == ListenerProfile::Legacy,
             layers: self.context.layers.on(tls.is_some()),
             reached_as: Arc::clone(&self.context.reached_as),

@@ -10,14 +10,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustls::ServerConnection;
+use gatepost_smtp::TlsFacts;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::proxy::{self, Header};
+use super::tls::{Accepted, Tls, TlsStream};
 
 /// Octets read at most in one go: several TLS records, or what a fast sender has in flight.
 const READ_SIZE: usize = 64 << 10;
@@ -40,7 +40,7 @@ pub(super) enum Wire {
     /// Clear text.
     Clear(Socket),
     /// Inside TLS.
-    Tls(Box<TlsStream<Socket>>),
+    Tls(TlsStream<Socket>),
     /// A handshake took the socket and failed.
     Lost,
 }
@@ -88,25 +88,27 @@ impl Wire {
         Ok(octet.into_iter().next().filter(|_| count > 0))
     }
 
-    /// Takes the server's part in a TLS handshake; `early` are octets of it that were read already.
+    /// Takes the server's part in a TLS handshake; `early` are octets of it that were read already. Gives what there is to say about it, and
+    /// the certificates that the client presented.
     pub(super) async fn start_tls(
         &mut self,
-        acceptor: &TlsAcceptor,
+        tls: &Tls,
         early: Vec<u8>,
         limit: Duration,
-    ) -> io::Result<&ServerConnection> {
+    ) -> io::Result<(TlsFacts, Vec<CertificateDer<'static>>)> {
         let Self::Clear(mut socket) = std::mem::replace(self, Self::Lost) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         socket.early.splice(..0, early);
         // The handshake's state is large, and gone when it is done: not part of the connection's own.
-        let handshake = Box::pin(acceptor.accept(socket));
-        let stream = timeout(limit, handshake).await??;
-        *self = Self::Tls(Box::new(stream));
-        match self {
-            Self::Tls(stream) => Ok(stream.get_ref().1),
-            Self::Clear(_) | Self::Lost => Err(io::ErrorKind::InvalidInput.into()),
-        }
+        let handshake = Box::pin(tls.accept(socket));
+        let Accepted {
+            stream,
+            facts,
+            presented,
+        } = timeout(limit, handshake).await??;
+        *self = Self::Tls(stream);
+        Ok((facts, presented))
     }
 
     /// Waits for octets and gives them to `take`; says how many they were, 0 when the peer has ended its side.
@@ -163,7 +165,7 @@ impl Wire {
     ) -> Poll<io::Result<()>> {
         match self {
             Self::Clear(socket) => Pin::new(socket).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }

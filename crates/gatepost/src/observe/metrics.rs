@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::Sink;
-use super::event::Event;
+use super::event::{Event, TlsSeen};
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
@@ -32,7 +32,7 @@ struct Counters {
     accepted: Family<Labels<1>, Counter>,
     octets: Counter,
     refused: Family<Labels<2>, Counter>,
-    connections: Family<Labels<1>, Counter>,
+    connections: Family<Labels<2>, Counter>,
     connections_refused: Family<Labels<1>, Counter>,
     tls_failed: Family<Labels<1>, Counter>,
     client_certificates: Family<Labels<1>, Counter>,
@@ -114,7 +114,7 @@ impl Counters {
         to.register("commands_refused", "Refused commands", self.refused.clone());
         to.register(
             "connections_closed",
-            "Sessions that ended",
+            "Sessions that ended, by the version of TLS they had",
             self.connections.clone(),
         );
         to.register(
@@ -194,8 +194,11 @@ impl Counters {
                     .get_or_create(&[("command", it.command), reason])
                     .inc();
             }
-            Event::ConnectionClosed(_) => {
-                self.connections.get_or_create(&[reason]).inc();
+            Event::ConnectionClosed(it) => {
+                let tls = it.tls.as_ref().map_or("none", TlsSeen::known_version);
+                self.connections
+                    .get_or_create(&[reason, ("tls", tls)])
+                    .inc();
             }
             Event::ConnectionRefused(_) => {
                 self.connections_refused.get_or_create(&[reason]).inc();

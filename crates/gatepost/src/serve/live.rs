@@ -10,15 +10,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::listeners::{Added, Listeners};
-use super::{REPORT, ServeError, Telemetry};
+use super::{ServeError, Telemetry};
 use crate::config::ConfigError;
 use crate::config::reload::keep_what_is_fixed;
-use crate::config::resolved::{self, Config, TlsMode};
+use crate::config::resolved::{self, Config, TlsMode, TlsVersions};
 use crate::delivery;
 use crate::net::limits::ConnectionLimits;
 use crate::net::profile::profile;
 use crate::net::service::{ListenerContext, Services};
-use crate::net::tls::{Certificates, ClientCertificates, Expiry, Tls};
+use crate::net::tls::{Certificate, Certificates, ClientCertificates, Expiry, Rules, Tls};
 use crate::observe::event::{CertificateExpires, ReloadRefused, Reloaded};
 
 /// Configuration and what was made of it.
@@ -51,10 +51,11 @@ impl Live {
         };
         let certificates = certificates(&live.config)?;
         let contexts = live.contexts(&live.config, certificates.as_ref(), &live.services)?;
+        let expiries = expiries(certificates.as_ref(), &contexts);
         let wanted = live.config.listeners.iter().zip(sockets).zip(contexts);
         let wanted = wanted.map(|((listener, socket), context)| (listener, socket, context));
         let (added, _) = live.listeners.change(wanted.collect());
-        live.watch(certificates.as_ref());
+        live.watch(expiries);
         Ok((live, added))
     }
 
@@ -83,6 +84,7 @@ impl Live {
             ..self.services.clone()
         };
         let contexts = self.contexts(&config, certificates.as_ref(), &services)?;
+        let expiries = expiries(certificates.as_ref(), &contexts);
         let sockets = self.listeners.bind(&config.listeners)?;
         // From here on nothing fails.
         self.limits.change(&config.limits);
@@ -99,7 +101,7 @@ impl Live {
             gone: gone.into_iter().map(|it| it.name).collect(),
             waiting,
         });
-        self.watch(certificates.as_ref());
+        self.watch(expiries);
         Ok(added)
     }
 
@@ -112,10 +114,8 @@ impl Live {
         }
     }
 
-    fn watch(&mut self, certificates: Option<&Certificates>) {
-        self.expiries = certificates
-            .map(|them| them.expiries().collect())
-            .unwrap_or_default();
+    fn watch(&mut self, expiries: Vec<Expiry>) {
+        self.expiries = expiries;
         let shown = self.expiries.iter();
         let shown = shown.map(|expiry| (expiry.file.display().to_string(), expiry.at));
         self.telemetry.health.certificates(shown.collect());
@@ -169,6 +169,14 @@ fn certificates(config: &Config) -> Result<Option<Certificates>, ServeError> {
     Ok(Some(loaded))
 }
 
+/// When each certificate ends: those that listeners share, and those that one has to itself.
+fn expiries(certificates: Option<&Certificates>, contexts: &[ListenerContext]) -> Vec<Expiry> {
+    let shared = certificates.into_iter().flat_map(Certificates::expiries);
+    let tls = contexts.iter().filter_map(|it| it.acceptor.as_ref());
+    let own = tls.filter_map(Tls::own_certificate);
+    shared.chain(own.map(Certificate::expiry)).collect()
+}
+
 fn client_certificates(
     config: &Config,
     listener: &resolved::Listener,
@@ -192,16 +200,28 @@ fn acceptor(
     certificates: Option<&Certificates>,
     clients: Option<&ClientCertificates>,
 ) -> Result<Option<Tls>, ServeError> {
-    match (listener.tls, certificates) {
-        (TlsMode::None, _) => Ok(None),
-        (_, Some(certificates)) => {
-            let tls = Tls::new(certificates, clients, listener.plus_on_tls12)
-                .map_err(|error| ServeError::new(error.to_string(), REPORT))?;
-            Ok(Some(tls))
-        }
-        (_, None) => Err(ServeError::new(
-            format!("listener {}: TLS without a certificate", listener.name),
-            "add a [tls] section with certificate and key",
-        )),
+    if listener.tls == TlsMode::None {
+        return Ok(None);
     }
+    let made = match (&listener.tls_versions, certificates) {
+        (TlsVersions::Old { least, files }, _) => Tls::old(*least, files, certificates),
+        (versions, Some(certificates)) => {
+            let rules = Rules {
+                newest_only: matches!(versions, TlsVersions::Newest),
+                plus_on_tls12: listener.plus_on_tls12,
+            };
+            Tls::current(certificates, clients, rules)
+        }
+        (_, None) => {
+            return Err(ServeError::new(
+                format!("listener {}: TLS without a certificate", listener.name),
+                "add a [tls] section with certificate and key",
+            ));
+        }
+    };
+    let made = made.map_err(|error| {
+        let what = format!("listener {}: {error}", listener.name);
+        ServeError::new(what, error.next())
+    })?;
+    Ok(Some(made))
 }

@@ -93,7 +93,11 @@ async fn connect(
 }
 
 /// Runs the exchange; gives the code it ended with.
-async fn log_in(talk: &mut Talk, mechanism: &Mechanism, bindings: &ChannelBindings) -> String {
+pub(crate) async fn log_in(
+    talk: &mut Talk,
+    mechanism: &Mechanism,
+    bindings: &ChannelBindings,
+) -> String {
     let params = ClientParams {
         channel_bindings: bindings.clone(),
         ..ClientParams::new("dev@localhost", "localhost", "fyko+d2lbbFgONRv9qkxdawL")

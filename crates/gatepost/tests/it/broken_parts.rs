@@ -9,7 +9,7 @@ use gatepost::auth::channel::Channel;
 use gatepost::auth::directory::{Answering, Asker, Directory};
 use gatepost::auth::guard::Rules;
 use gatepost::config::resolved::{
-    self, Layers, Limits, ListenerAuth, ListenerProfile, SubmissionRules, TlsMode,
+    self, Layers, Limits, ListenerAuth, ListenerProfile, SubmissionRules, TlsMode, TlsVersions,
 };
 use gatepost::net::limits::ConnectionLimits;
 use gatepost::net::listener::{self, Listener};
@@ -165,6 +165,7 @@ impl Rig {
             name: "legacy".into(),
             address,
             tls: TlsMode::None,
+            tls_versions: TlsVersions::Current,
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
             reached_as: Arc::default(),

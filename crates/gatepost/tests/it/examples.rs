@@ -1,4 +1,5 @@
-//! Every example configuration is one that `gatepost check` finds nothing wrong with.
+//! Every example configuration is one that `gatepost check` finds nothing wrong with; without the feature `legacy-tls` it says so where an
+//! example needs that.
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,8 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use gatepost::net::tls::own_ca;
+
+use crate::old_tls::certificate_for_old_devices;
 
 #[test]
 fn every_example_is_usable_and_draws_no_advice() {
@@ -19,6 +22,7 @@ fn every_example_is_usable_and_draws_no_advice() {
         }
         let made = own_ca::issue(directory.path(), &["localhost"], &[], SystemTime::now()).unwrap();
         std::fs::rename(made.certificate, directory.path().join("fullchain.pem")).unwrap();
+        certificate_for_old_devices(directory.path());
         let file = directory.path().join("gatepost.toml");
         std::fs::write(&file, text.replace("/etc/gatepost", here)).unwrap();
         let check = Command::new(env!("CARGO_BIN_EXE_gatepost"))
@@ -26,7 +30,14 @@ fn every_example_is_usable_and_draws_no_advice() {
             .arg(&file)
             .output()
             .unwrap();
+        checked += 1;
         let told = String::from_utf8(check.stdout).unwrap();
+        if text.contains("tls_versions") && !cfg!(feature = "legacy-tls") {
+            let refused = String::from_utf8(check.stderr).unwrap();
+            assert_eq!(check.status.code(), Some(1), "{refused}");
+            assert!(refused.contains("--features legacy-tls"), "{refused}");
+            continue;
+        }
         assert!(
             check.status.success(),
             "{}: {told}{}",
@@ -34,9 +45,8 @@ fn every_example_is_usable_and_draws_no_advice() {
             String::from_utf8_lossy(&check.stderr)
         );
         assert!(!told.contains("advice"), "{}: {told}", example.display());
-        checked += 1;
     }
-    assert!(checked >= 5, "only {checked} examples");
+    assert!(checked >= 6, "only {checked} examples");
 }
 
 fn examples() -> impl Iterator<Item = PathBuf> {

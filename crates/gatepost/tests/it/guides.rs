@@ -27,6 +27,7 @@ struct Block {
     kind: &'static str,
     text: String,
     /// Line of its first line.
+    #[cfg(feature = "peer-tests")]
     line: usize,
 }
 
@@ -172,6 +173,7 @@ fn blocks(page: &str) -> Vec<Block> {
                 open = Some(Block {
                     kind: kind(info).unwrap_or_else(|| panic!("{place}: ```{info}")),
                     text: String::new(),
+                    #[cfg(feature = "peer-tests")]
                     line: line + 1,
                 });
             }

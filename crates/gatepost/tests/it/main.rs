@@ -38,6 +38,7 @@ mod guides;
 mod house;
 mod init;
 mod mail_cost;
+mod old_tls;
 #[cfg(feature = "peer-tests")]
 mod package;
 mod pages;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use gatepost::config::ConfigError;
 use gatepost::config::resolved::{
     Accounts, Config, Layers, Limits, Listener, ListenerAuth, ListenerProfile, RetrySchedule,
-    Route, RouteAction, RouteMatch, SubmissionRules, TlsMode,
+    Route, RouteAction, RouteMatch, SubmissionRules, TlsMode, TlsVersions,
 };
 use gatepost::net::tls::own_ca;
 use gatepost::observe::Observer;
@@ -189,6 +189,7 @@ fn config(directory: &TempDir) -> Config {
         name: name.to_owned(),
         address: ([127, 0, 0, 1], 0).into(),
         tls,
+        tls_versions: TlsVersions::Current,
         profile,
         networks: Vec::new(),
         proxy: None,

@@ -23,7 +23,7 @@ use crate::cli::{CommandError, complain, print, process};
 use crate::config::resolved::{
     Accounts, AskedCertificates, CertificateName, CertificateRule, Config, DevIssuer, Layers,
     Limits, Listener, ListenerAuth, ListenerProfile, RetrySchedule, Route, RouteAction, RouteMatch,
-    SubmissionRules, TlsFiles, TlsMode,
+    SubmissionRules, TlsFiles, TlsMode, TlsVersions,
 };
 use crate::net::tls::own_ca;
 use crate::serve::Program;
@@ -179,6 +179,7 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         name: name.to_owned(),
         address,
         tls,
+        tls_versions: TlsVersions::Current,
         profile,
         networks: Vec::new(),
         proxy: None,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::SignatureAlgorithm;
 use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -58,16 +59,20 @@ impl Certificates {
 
     /// When each of them ends.
     pub fn expiries(&self) -> impl Iterator<Item = Expiry> {
-        self.all().map(|certificate| Expiry {
-            file: certificate.file.clone(),
-            at: certificate.expires,
-        })
+        self.all().map(Certificate::expiry)
     }
 
     /// `tls-server-end-point` of a connection whose client asked for this name (CB-04). A session is resumed only under the name it began with,
     /// so this is the certificate of its first handshake, too.
     pub(super) fn end_point(&self, name: Option<&str>) -> Option<&[u8]> {
-        self.for_name(name).end_point.as_deref()
+        self.for_name(name).end_point()
+    }
+
+    /// The one that has the same key, if there is one.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) fn with_key_of(&self, other: &Certificate) -> Option<&Certificate> {
+        let key = other.key.key.public_key();
+        self.all().find(|it| it.key.key.public_key() == key)
     }
 
     fn all(&self) -> impl Iterator<Item = &Certificate> {
@@ -91,17 +96,47 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
+/// What the files of a certificate hold.
+pub(super) struct Pair {
+    /// The certificate, then its intermediates.
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+impl Pair {
+    /// Reads both; the options are those that name them.
+    pub(super) fn read(
+        files: &TlsFiles,
+        certificate: &'static str,
+        key: &'static str,
+    ) -> Result<Self, TlsError> {
+        Ok(Self {
+            chain: read(certificate, &files.certificate, |path| {
+                CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()
+            })?,
+            key: read(key, &files.key, |path| PrivateKeyDer::from_pem_file(path))?,
+        })
+    }
+}
+
 impl Certificate {
     fn load(
         files: &TlsFiles,
         certificate: &'static str,
         key: &'static str,
     ) -> Result<Self, TlsError> {
-        let chain = read(certificate, &files.certificate, |path| {
-            CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()
-        })?;
+        let pair = Pair::read(files, certificate, key)?;
+        Self::new(&pair, files, certificate)
+    }
+
+    /// Proves that the two belong together.
+    pub(super) fn new(
+        Pair { chain, key }: &Pair,
+        files: &TlsFiles,
+        option: &'static str,
+    ) -> Result<Self, TlsError> {
         let unusable = |fault: &str| TlsError::File {
-            option: certificate,
+            option,
             file: files.certificate.display().to_string(),
             fault: fault.to_owned(),
         };
@@ -112,8 +147,8 @@ impl Certificate {
             .map_err(|_| unusable("its first certificate cannot be read"))?;
         let expires = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0);
         let end_point = gatepost_client::server_end_point(leaf);
-        let private = read(key, &files.key, |path| PrivateKeyDer::from_pem_file(path))?;
-        let pair = CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider());
+        let provider = aws_lc_rs::default_provider();
+        let pair = CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider);
         Ok(Self {
             key: Arc::new(pair.map_err(|fault| TlsError::Pair {
                 certificate: files.certificate.display().to_string(),
@@ -124,6 +159,29 @@ impl Certificate {
             expires: SystemTime::UNIX_EPOCH + Duration::from_secs(expires),
             end_point,
         })
+    }
+
+    /// The file it was read from.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// When it ends.
+    pub fn expiry(&self) -> Expiry {
+        Expiry {
+            file: self.file.clone(),
+            at: self.expires,
+        }
+    }
+
+    /// Whether its key is an RSA key.
+    pub fn is_rsa(&self) -> bool {
+        self.key.key.algorithm() == SignatureAlgorithm::RSA
+    }
+
+    /// `tls-server-end-point` of connections that it is shown on.
+    pub(super) fn end_point(&self) -> Option<&[u8]> {
+        self.end_point.as_deref()
     }
 
     fn is_for(&self, name: &ServerName<'_>) -> bool {

@@ -22,7 +22,7 @@ use rustls::crypto::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ParsedCertificate, ServerConnection, WebPkiClientVerifier};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::X509Certificate;
@@ -71,8 +71,8 @@ impl ClientCertificates {
     }
 
     /// What the client of a finished handshake presented, if anything.
-    pub fn presented(&self, connection: &ServerConnection, now: UnixTime) -> Option<Presented> {
-        let (leaf, intermediates) = connection.peer_certificates()?.split_first()?;
+    pub fn presented(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Option<Presented> {
+        let (leaf, intermediates) = chain.split_first()?;
         let fingerprint = hexadecimal(digest(&SHA256, leaf).as_ref());
         let standing = self.account(leaf, intermediates, now).map(|account| {
             Arc::new(ClientCertificate {

@@ -1,39 +1,44 @@
 //! TLS of a listener: what is negotiated, and what the session is told about it.
 //!
-//! TLS 1.2 and 1.3 only (TLS-01). A client that offers application protocols must offer SMTP among them, so that a browser lured here
-//! gets an alert instead of a dialogue (T-33). Every listener has ticket keys of its own, so that a session of one cannot be
-//! resumed at another.
+//! TLS 1.2 and 1.3 (TLS-01) in `current`; for devices on a listener of their own also 1.0 and 1.1, in `old`, where the program has been
+//! built with it. Which of the two a connection has shows here and nowhere above: [`Tls::accept`] gives a stream and the facts.
 //!
-//! A connection of TLS 1.3 can bind an exchange by its exporter and by the certificate that was shown on it. On TLS 1.2 clients would choose
-//! `tls-unique`, which this library does not give, so nothing is bound there unless the listener is told to ([`Tls::plus_on_tls12`]).
+//! A client that offers application protocols must offer SMTP among them, so that a browser lured here gets an alert instead of a
+//! dialogue (T-33).
 //!
-//! Standards: RFC 8446, RFC 5246, RFC 7301, RFC 8314, RFC 9266.
+//! Standards: RFC 8314, RFC 8996, RFC 7301.
 
 mod certificate;
 mod client_certificate;
+mod current;
 mod distinguished_name;
+#[cfg(feature = "legacy-tls")]
+mod old;
 pub mod own_ca;
+mod stream;
 
+use std::io;
+#[cfg(feature = "legacy-tls")]
 use std::sync::Arc;
 
-use gatepost_sasl::ChannelBindings;
 use gatepost_smtp::TlsFacts;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{
-    NoServerSessionStorage, ServerConfig, ServerConnection, WebPkiClientVerifier,
-};
-use rustls::{
-    HandshakeKind, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion, version,
-};
-use tokio_rustls::TlsAcceptor;
+use rustls::pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::config::resolved::{OldVersion, TlsFiles};
 pub use certificate::{Certificate, Certificates, Expiry};
 pub use client_certificate::{ClientCertificates, Presented};
+use current::CurrentTls;
+pub use current::Rules;
+#[cfg(feature = "legacy-tls")]
+use old::OldTls;
+pub use stream::TlsStream;
 
 /// The two names Exim's clients use; `smtp` is also what RFC 9266's examples and others use.
 const APPLICATION_PROTOCOLS: [&[u8]; 2] = [b"smtp", b"esmtp"];
 
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+/// First octet of a TLS handshake record (RFC 8446 §5.1).
+const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// Why certificate or key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +51,7 @@ pub enum TlsError {
         /// The file.
         file: String,
         /// Why.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// A file is no PEM file of the right kind.
     #[error("{option}: {file}: {fault}")]
@@ -68,153 +73,158 @@ pub enum TlsError {
         /// What is wrong with them.
         fault: rustls::Error,
     },
+    /// A certificate for old TLS has the key of another one.
+    #[error("listener.certificate: {own} has the key of {other}")]
+    SharedKey {
+        /// The file of the certificate for old TLS.
+        own: String,
+        /// The file of the other one.
+        other: String,
+    },
+    /// Old TLS is wanted from a program that has been built without it.
+    #[error("listener.tls_versions: this program has been built without TLS 1.0 and 1.1")]
+    NotBuilt,
     /// The TLS library refused its settings.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
+    /// The library of old TLS refused its settings.
+    #[error("TLS 1.0 and 1.1 cannot be set up: {0}")]
+    OldSetup(String),
+}
+
+impl TlsError {
+    /// What to do about it.
+    pub fn next(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => {
+                "check the path, and that the user running gatepost may read it"
+            }
+            Self::File { .. } | Self::Pair { .. } => "both files must be PEM and belong together",
+            Self::SharedKey { .. } => {
+                "old TLS would endanger that key: make a new one for the old devices alone"
+            }
+            Self::NotBuilt => {
+                "install the package of Gatepost, which has it, or build with: cargo build --release --features legacy-tls (needs libssl-dev and pkg-config)"
+            }
+            Self::Setup(_) => "please report this",
+            Self::OldSetup(_) => {
+                "is OpenSSL of this system whole? Try: openssl ciphers -v -tls1 ALL:@SECLEVEL=0"
+            }
+        }
+    }
 }
 
 /// The server's side of TLS on one listener.
 #[derive(Clone)]
-pub struct Tls {
-    acceptor: TlsAcceptor,
-    certificates: Certificates,
-    plus_on_tls12: bool,
+pub struct Tls(Library);
+
+#[derive(Clone)]
+enum Library {
+    Current(CurrentTls),
+    #[cfg(feature = "legacy-tls")]
+    Old(Arc<OldTls>),
+}
+
+/// A finished handshake.
+pub struct Accepted<S> {
+    /// What is said inside TLS.
+    pub stream: TlsStream<S>,
+    /// What the session, the log and the trace field are told about it (TLS-16).
+    pub facts: TlsFacts,
+    /// The certificates that the client presented, its own first.
+    pub presented: Vec<CertificateDer<'static>>,
 }
 
 impl Tls {
-    /// Asks for certificates if there is somebody to judge them. With `plus_on_tls12`, TLS 1.2 can bind exchanges as well; a client must then have the extended master secret, without which its
-    /// exporter would be worth nothing (CB-02, RFC 7627 §6.1).
-    pub fn new(
+    /// TLS 1.2 and 1.3. Asks for certificates if there is somebody to judge them.
+    pub fn current(
         certificates: &Certificates,
         clients: Option<&ClientCertificates>,
-        plus_on_tls12: bool,
+        rules: Rules,
     ) -> Result<Self, TlsError> {
-        let config = server_config(certificates, clients, plus_on_tls12)?;
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            certificates: certificates.clone(),
-            plus_on_tls12,
-        })
+        let current = CurrentTls::new(certificates, clients, rules)?;
+        Ok(Self(Library::Current(current)))
     }
 
-    /// Takes handshakes.
-    pub fn acceptor(&self) -> &TlsAcceptor {
-        &self.acceptor
+    /// From an old version on, with a certificate whose key none of the `others` may have. A program built without the feature `legacy-tls` has
+    /// only an explanation:
+    ///
+    /// ```
+    /// use gatepost::config::resolved::{OldVersion, TlsFiles};
+    /// use gatepost::net::tls::{Tls, TlsError};
+    ///
+    /// let files = TlsFiles {
+    ///     certificate: "no-such-file.pem".into(),
+    ///     key: "no-such-file.key".into(),
+    /// };
+    /// let error = Tls::old(OldVersion::V1_0, &files, None).err().unwrap();
+    /// if cfg!(feature = "legacy-tls") {
+    ///     assert!(matches!(error, TlsError::Unreadable { .. }));
+    /// } else {
+    ///     assert!(error.next().contains("cargo build --release --features legacy-tls"));
+    /// }
+    /// ```
+    #[cfg_attr(
+        not(feature = "legacy-tls"),
+        expect(unused_variables, reason = "an explanation needs nothing")
+    )]
+    pub fn old(
+        least: OldVersion,
+        files: &TlsFiles,
+        others: Option<&Certificates>,
+    ) -> Result<Self, TlsError> {
+        #[cfg(feature = "legacy-tls")]
+        let made = OldTls::new(least, files, others).map(|old| Self(Library::Old(Arc::new(old))));
+        #[cfg(not(feature = "legacy-tls"))]
+        let made = Err(TlsError::NotBuilt);
+        made
     }
 
-    /// What the session, the log and the trace field are told about a finished handshake (TLS-16).
-    pub fn facts(&self, connection: &ServerConnection) -> TlsFacts {
-        let bindable = match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => true,
-            Some(ProtocolVersion::TLSv1_2) => self.plus_on_tls12,
-            _ => false,
+    /// The certificate that only this listener has.
+    pub fn own_certificate(&self) -> Option<&Certificate> {
+        match &self.0 {
+            Library::Current(_) => None,
+            #[cfg(feature = "legacy-tls")]
+            Library::Old(old) => Some(old.certificate()),
+        }
+    }
+
+    /// Whether a handshake can begin with this octet: that of a record, or that of a hello in the form of SSL 2.0, by which the oldest
+    /// clients ask for TLS 1.0 (RFC 2246 appendix E).
+    pub fn begins_with(&self, octet: u8) -> bool {
+        let framed_as_ssl2 = match &self.0 {
+            Library::Current(_) => false,
+            #[cfg(feature = "legacy-tls")]
+            Library::Old(_) => octet & 0x80 != 0,
         };
-        TlsFacts {
-            channel_bindings: if bindable {
-                self.bindings(connection)
-            } else {
-                ChannelBindings::default()
-            },
-            ..facts(connection)
-        }
+        octet == HANDSHAKE_RECORD || framed_as_ssl2
     }
 
-    /// CB-01. Renegotiation, which would undefine the exporter, the library does not have (CB-10).
-    fn bindings(&self, connection: &ServerConnection) -> ChannelBindings {
-        let exporter =
-            connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
-        let end_point = self.certificates.end_point(connection.server_name());
-        ChannelBindings {
-            tls_exporter: exporter.ok(),
-            tls_server_end_point: end_point.map(<[u8]>::to_vec),
-            tls_unique: None,
-        }
-    }
-}
-
-fn server_config(
-    certificates: &Certificates,
-    clients: Option<&ClientCertificates>,
-    require_ems: bool,
-) -> Result<ServerConfig, TlsError> {
-    let asking = clients.map_or_else(
-        WebPkiClientVerifier::no_client_auth,
-        ClientCertificates::verifier,
-    );
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
-        .with_protocol_versions(&VERSIONS)
-        .map_err(TlsError::Setup)?
-        .with_client_cert_verifier(asking)
-        .with_cert_resolver(Arc::new(certificates.clone()));
-    config.ignore_client_order = true;
-    config.alpn_protocols = APPLICATION_PROTOCOLS.map(<[u8]>::to_vec).into();
-    // Tickets keep the state at the client: no memory here, and keys that no other listener has.
-    config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Setup)?;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    // A mail client opens one connection at a time; a second ticket would only cost.
-    config.send_tls13_tickets = 1;
-    config.require_ems = require_ems;
-    Ok(config)
-}
-
-/// Ciphers in our own order: AES-128 with SHA-256 first. It is the suite that every TLS 1.3 implementation has (RFC 8446 §9.1), strong
-/// enough for anything this key exchange protects, and processors have instructions for all of it. The SHA-384 of the AES-256 suites is
-/// computed without, dozens of times in a handshake, and handshakes are most of what a submission server does.
-fn provider() -> CryptoProvider {
-    let mut provider = aws_lc_rs::default_provider();
-    let is_first = |suite: &SupportedCipherSuite| {
-        let name = suite.suite().as_str().unwrap_or_default();
-        name.contains("AES_128_GCM")
-    };
-    // A stable sort: among equals, the library's order holds.
-    provider.cipher_suites.sort_by_key(|suite| !is_first(suite));
-    provider
-}
-
-/// All but what it can be bound by.
-fn facts(connection: &ServerConnection) -> TlsFacts {
-    TlsFacts {
-        version: match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".into(),
-            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".into(),
-            _ => String::new(),
-        },
-        cipher: connection
-            .negotiated_cipher_suite()
-            .and_then(|suite| suite.suite().as_str())
-            .map(iana_name)
-            .unwrap_or_default(),
-        group: connection
-            .negotiated_key_exchange_group()
-            .and_then(|group| group.name().as_str().map(str::to_owned)),
-        sni: connection.server_name().map(str::to_owned),
-        alpn: connection
-            .alpn_protocol()
-            .map(|name| String::from_utf8_lossy(name).into_owned()),
-        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-        client_certificate: None,
-        channel_bindings: ChannelBindings::default(),
-    }
-}
-
-/// The registered name: rustls writes `TLS13_` where IANA writes `TLS_`.
-fn iana_name(name: &str) -> String {
-    name.replacen("TLS13_", "TLS_", 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The suite that a client gets when it offers all of them, of each version and kind of certificate.
-    #[test]
-    fn aes_128_comes_first_and_nothing_is_left_out() {
-        let suites = provider().cipher_suites;
-        assert_eq!(suites.len(), aws_lc_rs::DEFAULT_CIPHER_SUITES.len());
-        let names = suites.iter().filter_map(|suite| suite.suite().as_str());
-        for kind in ["TLS13_", "TLS_ECDHE_ECDSA_WITH_", "TLS_ECDHE_RSA_WITH_"] {
-            let first = names.clone().find(|name| name.starts_with(kind)).unwrap();
-            assert_eq!(first, format!("{kind}AES_128_GCM_SHA256"));
+    /// Takes the server's part in a handshake.
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: S,
+    ) -> io::Result<Accepted<S>> {
+        match &self.0 {
+            Library::Current(current) => {
+                let stream = current.acceptor().accept(socket).await?;
+                let connection = stream.get_ref().1;
+                let presented = connection.peer_certificates().unwrap_or_default();
+                Ok(Accepted {
+                    facts: current.facts(connection),
+                    presented: presented.to_vec(),
+                    stream: TlsStream::Current(Box::new(stream)),
+                })
+            }
+            #[cfg(feature = "legacy-tls")]
+            Library::Old(old) => {
+                let stream = old.accept(socket).await?;
+                Ok(Accepted {
+                    facts: old.facts(stream.ssl()),
+                    presented: Vec::new(),
+                    stream: TlsStream::Old(stream),
+                })
+            }
         }
     }
 }

@@ -155,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::net::tls;
+    use crate::net::tls::current::{CurrentTls, Rules};
 
     fn client_trusting(directory: &Path) -> ClientConnection {
         let mut roots = RootCertStore::empty();
@@ -202,7 +203,7 @@ mod tests {
         let files = issue(directory.path(), &["localhost"], &[], now).unwrap();
         assert_ne!(fs::read(&files.certificate).unwrap(), first);
         let certificate = tls::Certificates::load(&files, &[]).unwrap();
-        let tls = tls::Tls::new(&certificate, None, false).unwrap();
+        let tls = CurrentTls::new(&certificate, None, Rules::default()).unwrap();
         let config = Arc::clone(tls.acceptor().config());
         let mut server = ServerConnection::new(config).unwrap();
         shake_hands(&mut client, &mut server);

@@ -297,6 +297,14 @@ impl From<&TlsFacts> for TlsSeen {
 }
 
 impl TlsSeen {
+    /// The version, of a closed set: a proxy can name any.
+    pub(crate) fn known_version(&self) -> &'static str {
+        ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1.0"]
+            .into_iter()
+            .find(|known| *known == self.version)
+            .unwrap_or("other")
+    }
+
     fn fields(&self, to: &mut dyn Fields) {
         to.text("tls", &self.version);
         // A proxy that ended TLS may not have told it.

@@ -6,6 +6,7 @@ mod gsasl;
 pub(super) mod javamail;
 mod msmtp;
 mod nodemailer;
+mod old_tls;
 mod phpmailer;
 mod s_nail;
 mod scramp;
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
-use gatepost::config::resolved::{Config, Layers, Listener, ListenerProfile, TlsMode};
+use gatepost::config::resolved::{Config, Layers, Listener, ListenerProfile, TlsMode, TlsVersions};
 use gatepost_sasl::mechanism;
 use tokio::process::Command;
 
@@ -98,6 +99,7 @@ fn legacy_inside_tls(config: &mut Config) {
             name: name.to_owned(),
             address: ([127, 0, 0, 1], 0).into(),
             tls,
+            tls_versions: TlsVersions::Current,
             profile: ListenerProfile::Legacy,
             networks: Vec::new(),
             reached_as: std::sync::Arc::default(),
