@@ -11,7 +11,7 @@ use gatepost_smtp::server::TlsPolicy;
 
 use crate::certificates::Authority;
 use crate::gatepost::{PASSWORD, Server, USER};
-use crate::peer::{Peer, faultless};
+use crate::peer::{Act, At, Peer, faultless};
 
 fn key(port: u16) -> PinKey {
     PinKey {
@@ -121,6 +121,33 @@ async fn who_cannot_remember_sends_no_password() {
     let error = log_in(&pinning, PASSWORD).await.unwrap_err();
     assert!(error.to_string().ends_with("disk full of sand"), "{error}");
     assert!(!peer.heard().protected.contains("AUTH"));
+}
+
+/// V-45: who demands a binding gets one, or nothing is sent: not by the same SCRAM without it, not by what is weaker.
+#[tokio::test]
+async fn v_45_a_binding_that_is_demanded_is_not_done_without() {
+    let authority = Authority::new();
+    for offered in [
+        "250-peer\r\n250 AUTH SCRAM-SHA-256 PLAIN\r\n",
+        "250-peer\r\n250 AUTH CRAM-MD5 DIGEST-MD5\r\n",
+        "250-peer\r\n250 AUTH PLAIN LOGIN\r\n",
+        "250 peer\r\n",
+    ] {
+        let script = move |at, line: &str| match at {
+            At::Hello => Act::Say(offered.into()),
+            _ => faultless(at, line),
+        };
+        let peer = Peer::start(true, Some(authority.acceptor(&["localhost"])), script).await;
+        let mut client = connector(peer.port, TlsMode::Implicit, &authority)
+            .connect()
+            .await
+            .unwrap();
+        let only = MechanismChoice::Only(&SCRAM_SHA_256_PLUS);
+        let credentials = Credentials::new(USER, PASSWORD);
+        assert!(client.authenticate(&credentials, only).await.is_err());
+        let heard = &peer.heard().protected;
+        assert!(heard.contains("EHLO") && !heard.contains("AUTH"), "{heard}");
+    }
 }
 
 /// CB-06, RFC 9266 §4.1: the exporter of a connection serves one exchange. The server here knows no other type, so that the second exchange

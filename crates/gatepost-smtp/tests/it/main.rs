@@ -14,6 +14,7 @@ mod digest_session;
 mod late_answers;
 mod layer;
 mod loopback;
+mod malformed;
 mod questions;
 mod rogues;
 mod stranger;

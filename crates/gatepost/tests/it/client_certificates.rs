@@ -295,6 +295,7 @@ async fn t_22_ext_01_ext_05_only_certificates_with_an_owner_are_somebody() {
             None,
         ),
         (
+            // V-25.
             "e-mail with NUL",
             ca.sign(&params(&[email("fax@example.com\0.evil.example")])),
             None,

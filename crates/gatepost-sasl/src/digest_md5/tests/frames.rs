@@ -181,7 +181,7 @@ fn layer_09_each_layer_has_a_name() {
     );
 }
 
-// DIG-19, LAYER-05: Elytron's two bad frames, and the same frame twice.
+// T-19, DIG-19, LAYER-05: Elytron's two bad frames, and the same frame twice.
 #[test]
 fn dig_19_layer_05_a_frame_forged_or_out_of_order_is_a_fault() {
     let mut server = elytron(Protection::Integrity, Side::Server);
@@ -200,7 +200,7 @@ fn dig_19_layer_05_a_frame_forged_or_out_of_order_is_a_fault() {
     assert_eq!(opened(&mut server, &zero), Err(LayerFault::Corrupt));
 }
 
-// LAYER-05: no bit of a frame can be changed. The length is not protected: changed, it is too long, waited for, or cuts
+// T-19, LAYER-05: no bit of a frame can be changed. The length is not protected: changed, it is too long, waited for, or cuts
 // the frame in the wrong place.
 #[test]
 fn layer_05_every_changed_bit_is_noticed() {
@@ -223,7 +223,7 @@ fn layer_05_every_changed_bit_is_noticed() {
     }
 }
 
-// LAYER-05, DIG-16: longer than agreed is refused by its length alone; too short is no frame.
+// T-19, LAYER-05, DIG-16: longer than agreed is refused by its length alone; too short is no frame.
 #[test]
 fn layer_05_dig_16_lengths_out_of_bounds() {
     for protection in PROTECTIONS {

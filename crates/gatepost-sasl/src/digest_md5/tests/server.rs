@@ -61,6 +61,29 @@ fn refusal(response: &[u8]) -> Option<Refusal> {
     }
 }
 
+// V-40: each `=`, `,` and `"` of the response taken away, and the response cut off at each octet. Without a qop it is a good one.
+#[test]
+fn v_40_a_response_that_lacks_a_sign_lets_nobody_in() {
+    assert_eq!(refusal(RESPONSE.as_bytes()), None);
+    let octets = RESPONSE.as_bytes();
+    let without_qop = RESPONSE.find(",qop=auth").unwrap();
+    for (place, octet) in octets.iter().enumerate() {
+        let cut = refusal(&octets[..place]);
+        assert!(cut.is_some() || place >= without_qop, "{place}");
+        if b"=,\"".contains(octet) {
+            let without = [&octets[..place], &octets[place + 1..]].concat();
+            let text = String::from_utf8_lossy(&without);
+            assert!(
+                matches!(
+                    refusal(&without),
+                    Some(Refusal::Malformed | Refusal::CredentialsInvalid)
+                ),
+                "{text}"
+            );
+        }
+    }
+}
+
 // DIG-01, DIG-14, AUTH-25: the messages of the published exchange, as base64.
 #[test]
 fn dig_14_the_exchange_of_rfc_2831() {

@@ -3,19 +3,20 @@
 use super::*;
 use crate::{ClientAnswer, ClientQuestion};
 
-/// Runs the exchange of RFC 7677 with one message changed. Both ends are more lenient than in life: the directory grants
+/// Runs a published exchange with one message changed. Both ends are more lenient than in life: the directory grants
 /// every name with the verifier of `user`, and the client always derives the right key. So nothing but the protocol's own
 /// checks can refuse.
 fn tampered(
+    row: &Row,
     at: usize,
     change: &dyn Fn(Vec<u8>) -> Vec<u8>,
     verifier: &ScramVerifier,
     salted: &Secret,
 ) -> Ending {
     Pairing {
-        mechanism: &SCRAM_SHA_256,
-        server: rfc_7677().server(),
-        client: rfc_7677().client(),
+        mechanism: row.mechanism,
+        server: row.server(),
+        client: row.client(),
         user: &|question| match question {
             ClientQuestion::Derive(_) => ClientAnswer::Derived(salted.clone()),
             _ => ClientAnswer::Password(Secret::new("pencil")),
@@ -36,17 +37,33 @@ fn tampered(
 }
 
 #[test]
-fn no_exchange_with_a_changed_octet_succeeds() {
-    let row = rfc_7677();
+fn t_16_no_exchange_with_a_changed_octet_succeeds() {
+    change_every_octet(&rfc_7677());
+}
+
+#[test]
+fn t_16_no_bound_exchange_with_a_changed_octet_succeeds() {
+    change_every_octet(&Row {
+        bindings: exporter(),
+        c: "cD10bHMtZXhwb3J0ZXIsLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f",
+        ..Row::new(
+            &SCRAM_SHA_256_PLUS,
+            "QC6CS20quADQRb3mT99YUH+n3VJxUvzuK0K0E1Vrs2M=",
+            "2GiAgapEppLVlUXbxUDksL3VgYHzuqiK5tR4mhJGgvs=",
+        )
+    });
+}
+
+fn change_every_octet(row: &Row) {
     let verifier = row.verifier();
     let salted = salted(Hash::Sha256, b"pencil", &BASE64.decode(SALT).unwrap(), 4096);
-    let untouched = tampered(usize::MAX, &|message| message, &verifier, &salted);
+    let untouched = tampered(row, usize::MAX, &|message| message, &verifier, &salted);
     assert!(untouched.server_let_him_in() && untouched.client_is_content());
 
     let mut tried = 0;
     for (number, message) in untouched.messages.iter().enumerate().take(4) {
         let mut try_one = |change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
-            let ending = tampered(number, change, &verifier, &salted);
+            let ending = tampered(row, number, change, &verifier, &salted);
             // The server has said yes before its signature, message 3, goes out.
             assert!(number == 3 || !ending.server_let_him_in(), "{ending:?}");
             assert!(!ending.client_is_content(), "{ending:?}");
