@@ -239,7 +239,8 @@ async fn the_certificate_is_the_one_this_client_was_shown() {
     }
 }
 
-/// TLS-15, CB-01: a resumed session has an exporter of its own, and the certificate it began with.
+/// TLS-15, CB-01: a resumed session has an exporter of its own, and the certificate it began with. CB-06: a second attempt on the same
+/// connection is taken.
 #[tokio::test]
 async fn a_resumed_session_is_bound_as_well() {
     let server = Server::start().await;
