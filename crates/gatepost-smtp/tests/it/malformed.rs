@@ -36,21 +36,15 @@ fn server(mechanism: &'static Mechanism) -> ServerBench {
     directory.token_error = Some(br#"{"status":"invalid_token"}"#.to_vec());
     directory.certificate_of = Some("user".to_owned());
     directory.guests_are = Some("user".to_owned());
-    let digest = mechanism == &DIGEST_MD5;
+    let (host, nonce) = if mechanism == &DIGEST_MD5 {
+        ("elwood.innosoft.com", "OA6MG9tEQGm2hh")
+    } else {
+        ("mail.example.com", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
+    };
     let params = &mut bench.program.params;
     params.realms = vec!["elwood.innosoft.com".to_owned()];
-    params.host = if digest {
-        "elwood.innosoft.com"
-    } else {
-        "mail.example.com"
-    }
-    .to_owned();
-    params.nonce = if digest {
-        "OA6MG9tEQGm2hh"
-    } else {
-        "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
-    }
-    .to_owned();
+    host.clone_into(&mut params.host);
+    nonce.clone_into(&mut params.nonce);
     bench
 }
 
@@ -169,11 +163,10 @@ fn cram_05_responses_of_cram_md5() {
     );
     let challenge = "<%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0@mail.example.com>";
     let contexts = gatepost_sasl::HmacMd5Contexts::derive(&gatepost_sasl::Secret::new("pencil"));
-    let digest: String = contexts
+    let digest = contexts
         .mac(challenge.as_bytes())
-        .iter()
         .map(|octet| format!("{octet:02x}"))
-        .collect();
+        .concat();
     let right = format!("user {digest}");
     let others = format!("chris {digest}");
     let rows: &[Row<'_>] = &[

@@ -151,7 +151,7 @@ fn client(mechanism: &Mechanism) -> &'static str {
     {
         "routes, `send`, library"
     } else {
-        "library"
+        "`send`, library"
     }
 }
 
