@@ -10,7 +10,7 @@ require_free() {
     done
 }
 
-# certificate: an authority and a leaf for localhost in /peer, unless it has a certificate.
+# certificate: an authority, a leaf for localhost and one for a client, relay@peer.test, in /peer, unless it has a certificate.
 certificate() {
     [ ! -f /peer/cert.pem ] || return 0
     make_certificate >>/peer/startlog 2>&1
@@ -23,6 +23,10 @@ make_certificate() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=localhost" -keyout key.pem -out leaf.csr
     openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 30 -out cert.pem -extfile <(
         printf 'basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n'
+    )
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=relay@peer.test" -keyout client-key.pem -out leaf.csr
+    openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 30 -out client.pem -extfile <(
+        printf 'basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\nsubjectAltName=email:relay@peer.test\n'
     )
     rm ca-key.pem leaf.csr ca.srl 2>/dev/null || true
     cd /
