@@ -3,6 +3,7 @@
 //! `./test` installs the programs and builds the roots of the servers first (`peers/README.md`). A peer that does not start fails the
 //! test; nothing is skipped. Each combination that passes is a line of the table that `./test` prints.
 
+mod certificate;
 mod clients;
 mod corpus;
 mod haproxy;

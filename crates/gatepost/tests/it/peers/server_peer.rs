@@ -28,6 +28,8 @@ pub(super) enum Program {
     Sendmail,
     Exim,
     OpenSmtpd,
+    /// Dovecot 2.4 with its submission service.
+    Dovecot,
     Aiosmtpd,
 }
 
@@ -40,6 +42,7 @@ impl Program {
             Self::Sendmail => "sendmail with Cyrus SASL 2.1.28",
             Self::Exim => "Exim",
             Self::OpenSmtpd => "OpenSMTPD",
+            Self::Dovecot => "Dovecot 2.4",
             Self::Aiosmtpd => "aiosmtpd",
         }
     }
@@ -51,6 +54,7 @@ impl Program {
             Self::Sendmail => "sendmail",
             Self::Exim => "exim",
             Self::OpenSmtpd => "opensmtpd",
+            Self::Dovecot => "dovecot",
             Self::Aiosmtpd => "aiosmtpd",
         }
     }
@@ -76,6 +80,8 @@ impl Program {
                 "SCRAM-SHA-512",
             ],
             Self::Exim => &["PLAIN", "LOGIN", "CRAM-MD5"],
+            // Others are tried where there is something to bind to, or a certificate.
+            Self::Dovecot => &["PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256"],
             Self::OpenSmtpd | Self::Aiosmtpd => &["PLAIN", "LOGIN"],
         }
     }
@@ -85,6 +91,7 @@ impl Program {
         match self {
             Self::PostfixDovecot => "SCRAM-SHA-256",
             Self::PostfixCyrus | Self::Sendmail => "SCRAM-SHA-512",
+            Self::Dovecot => "SCRAM-SHA-256-PLUS",
             Self::Exim | Self::OpenSmtpd | Self::Aiosmtpd => "PLAIN",
         }
     }
@@ -96,7 +103,7 @@ impl Program {
 
     /// Whether it tells by which mechanism a message came.
     pub(super) fn tells_mechanism(self) -> bool {
-        !matches!(self, Self::OpenSmtpd | Self::Aiosmtpd)
+        !matches!(self, Self::OpenSmtpd | Self::Dovecot | Self::Aiosmtpd)
     }
 }
 
@@ -200,6 +207,11 @@ impl ServerPeer {
     /// The authority that signed its certificate.
     pub(super) fn ca(&self) -> PathBuf {
         self.directory.path().join("ca.pem")
+    }
+
+    /// A file of its directory.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// Waits for the message to this recipient.

@@ -90,7 +90,7 @@ pub(super) async fn server_before(peer: &ServerPeer) -> Server {
 }
 
 /// Submits a message over the legacy lane, where even the rudest sample passes; the octets go out as they are but for the dots.
-async fn submit(server: &Server, recipient: &str, message: &[u8]) {
+pub(super) async fn submit(server: &Server, recipient: &str, message: &[u8]) {
     let mut talk: Talk = server.talk_authenticated().await;
     talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
     talk.ask(&format!("RCPT TO:<{recipient}>"), "250 ").await;
