@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gatepost_client::server_end_point;
 use gatepost_sasl::ChannelBindings;
 use rustls::pki_types::ServerName;
@@ -226,6 +228,11 @@ impl Connection {
         stream.flush()
     }
 
+    /// Says good-bye; nothing depends on whether the server answers.
+    pub(super) fn close(mut self) {
+        let _ = self.ask("QUIT");
+    }
+
     /// Reads one reply: lines up to the first that does not go on.
     pub(super) fn reply(&mut self) -> io::Result<Reply> {
         let mut lines = Vec::new();
@@ -277,6 +284,20 @@ impl Reply {
     /// The last line, which says everything but in replies to EHLO.
     pub(super) fn text(&self) -> &str {
         self.lines.last().map_or("", String::as_str)
+    }
+
+    /// The same for people: a challenge with what it means, if that is text.
+    pub(super) fn shown(&self) -> String {
+        let text = self.text();
+        let meaning = text
+            .strip_prefix("334 ")
+            .and_then(|challenge| STANDARD.decode(challenge).ok())
+            .and_then(|octets| String::from_utf8(octets).ok())
+            .filter(|meaning| !meaning.is_empty());
+        match meaning {
+            Some(meaning) => format!("{text} ({meaning})"),
+            None => text.to_owned(),
+        }
     }
 
     /// Whether the code (and the enhanced code, if `start` has one) is this.

@@ -43,7 +43,7 @@ pub(super) fn in_transaction(
 ) -> Finding {
     let stranger = target
         .ready(channel.starttls)
-        .and_then(|session| auth_behind_mail(session, "<probe@example.com>", "PLAIN"));
+        .and_then(|session| auth_behind_mail(session, "<probe@example.com>", channel.first()));
     let asked = match (stranger, login) {
         (Ok((Verdict::Skipped, _)), Some(login)) => login
             .open()

@@ -16,6 +16,7 @@ use super::tls_versions;
 use crate::cli::send::Protection;
 
 /// The channel where authentication belongs.
+#[derive(Default)]
 pub(super) struct Channel {
     /// It begins with STARTTLS.
     pub(super) starttls: bool,
@@ -29,6 +30,11 @@ impl Channel {
     /// Whether this mechanism is offered.
     pub(super) fn offers(&self, name: &str) -> bool {
         self.mechanisms.iter().any(|offered| offered == name)
+    }
+
+    /// The mechanism that is offered first; one that is not where none is.
+    pub(super) fn first(&self) -> &str {
+        self.mechanisms.first().map_or("PLAIN", String::as_str)
     }
 
     /// Whether it is offered before STARTTLS.
@@ -103,90 +109,73 @@ pub(super) fn run(target: &Target, report: &mut Report) -> io::Result<Channel> {
         Verdict::Fault
     };
     report.add(GREETING.finding(verdict, greeting.text()));
-    let Offers {
-        in_clear,
-        starttls,
-        hello,
-    } = greet(target, &mut connection, report)?;
-    look_at_tls(target, &connection, &hello, report);
-    if connection.tls().is_some() {
-        report.add(tls_versions::ask(target, starttls));
-    }
-    let mechanisms = mechanisms(&hello);
-    let (verdict, found) = if mechanisms.is_empty() {
-        (Verdict::Fault, "AUTH is not offered".to_owned())
-    } else {
-        (Verdict::Ok, mechanisms.join(" "))
-    };
-    report.add(OFFER.finding(verdict, &found));
-    let _ = connection.ask("QUIT");
-    Ok(Channel {
-        starttls,
-        mechanisms,
-        in_clear,
-    })
-}
-
-/// What [`greet`] came to.
-struct Offers {
-    /// Mechanisms offered before TLS.
-    in_clear: Vec<String>,
-    /// TLS began with STARTTLS.
-    starttls: bool,
-    /// The last answer to EHLO.
-    hello: Reply,
-}
-
-/// EHLO, then STARTTLS and EHLO again where that is offered and wanted.
-fn greet(target: &Target, connection: &mut Connection, report: &mut Report) -> io::Result<Offers> {
     let hello = connection.hello()?;
-    if connection.tls().is_some() {
-        return Ok(Offers {
-            in_clear: Vec::new(),
-            starttls: false,
-            hello,
-        });
+    let tls = connection.tls();
+    connection.close();
+    if tls.is_some() {
+        return Ok(look(target, report, tls, &hello, Channel::default()));
     }
     let in_clear = mechanisms(&hello);
     let offered = keyword(&hello, "STARTTLS").is_some();
     let (verdict, found) = clear_offer(&in_clear, offered);
     report.add(OFFER_CLEAR.finding(verdict, &found));
-    if !offered || target.protection == Some(Protection::None) {
-        return Ok(Offers {
-            in_clear,
-            starttls: false,
-            hello,
-        });
+    let starttls = offered && target.protection != Some(Protection::None);
+    let channel = Channel {
+        starttls,
+        in_clear,
+        ..Channel::default()
+    };
+    if !starttls {
+        return Ok(look(target, report, None, &hello, channel));
     }
     let (verdict, found) = injection(target)?;
     report.add(INJECTION.finding(verdict, &found));
-    connection.ask("STARTTLS")?;
+    let mut connection = target.before_tls(true)?;
     connection.start_tls(target)?;
-    Ok(Offers {
-        in_clear,
-        starttls: true,
-        hello: connection.hello()?,
-    })
+    let hello = connection.hello()?;
+    let tls = connection.tls();
+    connection.close();
+    Ok(look(target, report, tls, &hello, channel))
 }
 
-/// What protects the channel on which this was the answer to EHLO.
-fn look_at_tls(target: &Target, connection: &Connection, hello: &Reply, report: &mut Report) {
-    let tls = connection.tls();
-    report.add(match &tls {
-        Some(tls) => TLS.finding(Verdict::Ok, tls),
-        None => TLS.finding(
-            Verdict::Note,
-            "none: everything crosses the network in clear text",
-        ),
-    });
+/// Where authentication belongs: what protects that channel, and what the answer to EHLO offers there.
+fn look(
+    target: &Target,
+    report: &mut Report,
+    tls: Option<String>,
+    hello: &Reply,
+    channel: Channel,
+) -> Channel {
     let (verdict, found) = target.witness.verdict();
-    report.add(CERTIFICATE.finding(verdict, &found));
-    if tls.is_some() {
-        let (verdict, found) = match keyword(hello, "STARTTLS") {
-            Some(_) => (Verdict::Fault, "STARTTLS is offered again within TLS"),
-            None => (Verdict::Ok, "not offered again"),
-        };
-        report.add(STARTTLS_TWICE.finding(verdict, found));
+    match tls {
+        None => {
+            let none = "none: everything crosses the network in clear text";
+            report.add(TLS.finding(Verdict::Note, none));
+            report.add(CERTIFICATE.finding(verdict, &found));
+        }
+        Some(tls) => {
+            report.add(TLS.finding(Verdict::Ok, &tls));
+            report.add(CERTIFICATE.finding(verdict, &found));
+            report.add(match keyword(hello, "STARTTLS") {
+                Some(_) => STARTTLS_TWICE.finding(Verdict::Fault, "it is, though TLS has begun"),
+                None => STARTTLS_TWICE.finding(Verdict::Ok, "not offered again"),
+            });
+            report.add(tls_versions::ask(target, channel.starttls));
+        }
+    }
+    let mechanisms = mechanisms(hello);
+    report.add(if mechanisms.is_empty() {
+        OFFER.finding(Verdict::Fault, "AUTH is not offered")
+    } else {
+        let old_form = hello.lines.iter().filter_map(|line| words(line, "AUTH"));
+        let old_form = old_form.filter(|rest| rest.starts_with('=')).count() > 0;
+        let old_form = if old_form { ", also as AUTH=" } else { "" };
+        let found = format!("{}{old_form}", mechanisms.join(" "));
+        OFFER.finding(Verdict::Ok, &found)
+    });
+    Channel {
+        mechanisms,
+        ..channel
     }
 }
 

@@ -52,12 +52,11 @@ pub(super) fn ask(target: &Target, starttls: bool) -> Finding {
         .map(|(name, _)| name)
         .collect();
     let found = new.chain(old.iter().copied()).collect::<Vec<_>>().join(" ");
-    let verdict = if old.is_empty() {
-        Verdict::Ok
-    } else {
-        Verdict::Note
-    };
-    VERSIONS.finding(verdict, &found)
+    match () {
+        () if found.is_empty() => VERSIONS.finding(Verdict::Skipped, "none could be tried"),
+        () if old.is_empty() => VERSIONS.finding(Verdict::Ok, &found),
+        () => VERSIONS.finding(Verdict::Note, &found),
+    }
 }
 
 fn takes(

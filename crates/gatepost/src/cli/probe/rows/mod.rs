@@ -180,7 +180,7 @@ impl Answers {
     fn shown(&self) -> String {
         let silence = self.silence.as_ref();
         let silence = silence.map(|reason| format!("no answer ({reason})"));
-        let replies = self.replies.iter().map(|reply| reply.text().to_owned());
+        let replies = self.replies.iter().map(Reply::shown);
         replies.chain(silence).collect::<Vec<_>>().join(" | ")
     }
 }
