@@ -286,17 +286,21 @@ impl Reply {
         self.lines.last().map_or("", String::as_str)
     }
 
-    /// The same for people: a challenge with what it means, if that is text.
+    /// What the server says within an exchange; `None` if the exchange is over.
+    pub(super) fn challenge(&self) -> Option<Vec<u8>> {
+        let text = self.text().strip_prefix("334")?;
+        STANDARD.decode(text.trim()).ok()
+    }
+
+    /// The last line for people: a challenge with what it means, if that is text.
     pub(super) fn shown(&self) -> String {
         let text = self.text();
-        let meaning = text
-            .strip_prefix("334 ")
-            .and_then(|challenge| STANDARD.decode(challenge).ok())
-            .and_then(|octets| String::from_utf8(octets).ok())
-            .filter(|meaning| !meaning.is_empty());
+        let meaning = self
+            .challenge()
+            .and_then(|octets| String::from_utf8(octets).ok());
         match meaning {
-            Some(meaning) => format!("{text} ({meaning})"),
-            None => text.to_owned(),
+            Some(meaning) if !meaning.is_empty() => format!("{text} ({meaning})"),
+            _ => text.to_owned(),
         }
     }
 

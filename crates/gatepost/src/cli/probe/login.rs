@@ -78,7 +78,7 @@ impl Login<'_> {
                 ClientStep::Ask(question, state) => state.answer(self.answer(&question)),
                 ClientStep::Wait(state) => {
                     let reply = connection.ask(&command.take().unwrap_or_default())?;
-                    match challenge(&reply) {
+                    match reply.challenge() {
                         Some(challenge) => state.challenge(&challenge),
                         None => return Ok(reply),
                     }
@@ -90,7 +90,7 @@ impl Login<'_> {
                         (manner.altered)(&mut response);
                     }
                     let reply = respond(connection, command, &response)?;
-                    match challenge(&reply) {
+                    match reply.challenge() {
                         Some(challenge) => state.challenge(&challenge),
                         None if reply.is("235") => {
                             return state.succeeded().map(|_| reply).map_err(io::Error::other);
@@ -140,10 +140,4 @@ fn respond(
         Some(command) => connection.ask(&Zeroizing::new(format!("{command} {}", *encoded))),
         None => connection.ask(&encoded),
     }
-}
-
-/// What the server says in the exchange, unless the exchange is over.
-fn challenge(reply: &Reply) -> Option<Vec<u8>> {
-    let text = reply.text().strip_prefix("334")?;
-    STANDARD.decode(text.trim()).ok()
 }
