@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use gatepost_sasl::Secret;
 use rustls::client::ResolvesClientCert;
@@ -134,6 +134,12 @@ impl Certificate {
         &self.fingerprint
     }
 
+    /// Its last second.
+    pub fn expires(&self) -> SystemTime {
+        let since = u64::try_from(self.not_after.timestamp()).unwrap_or(0);
+        SystemTime::UNIX_EPOCH + Duration::from_secs(since)
+    }
+
     /// Whether it can be shown at this time. Servers refuse one that cannot, with fewer words.
     pub fn valid_at(&self, now: SystemTime) -> Result<(), AddressError> {
         let now = now.duration_since(SystemTime::UNIX_EPOCH);
@@ -252,8 +258,6 @@ fn hexadecimal(octets: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
     use super::*;

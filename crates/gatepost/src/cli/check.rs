@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use gatepost_client::{AddressError, Certificate, CertificateFault};
 use serde::Serialize;
 
 use crate::auth::kerberos;
@@ -11,7 +12,7 @@ use crate::cli::{CommandError, ConfigFile};
 use crate::config;
 use crate::config::ConfigFault;
 use crate::config::check::Advice;
-use crate::config::resolved::{Config, TlsVersions};
+use crate::config::resolved::{Config, RouteAction, RouteAuth, TlsVersions};
 use crate::net::tls::{Certificates, Expiry, Tls, TlsError};
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         Ok(config) => {
             verdict.advice = config::check::advice(&config);
             verdict.kerberos(&config);
+            verdict.route_certificates(&config);
             verdict.certificates(&config)
         }
         Err(error) => {
@@ -67,6 +69,35 @@ impl Verdict {
             what,
             next: "until then GSSAPI is not offered, or answered with 454",
         }));
+    }
+
+    /// Holds certificates towards smarthosts against their keys and against the time.
+    fn route_certificates(&mut self, config: &Config) {
+        let smarthosts = config
+            .routes
+            .iter()
+            .filter_map(|route| match &route.action {
+                RouteAction::Smarthost(smarthost) => smarthost.auth.as_ref(),
+                RouteAction::Hold | RouteAction::Capture => None,
+            });
+        for files in smarthosts.filter_map(RouteAuth::shown) {
+            match Certificate::from_pem_files(&files.certificate, &files.key) {
+                Ok(certificate) => self.expire(std::iter::once(Expiry {
+                    file: files.certificate.clone(),
+                    at: certificate.expires(),
+                })),
+                // Files that this user may not read have been advised about.
+                Err(AddressError::Certificate { place, fault })
+                    if !matches!(fault, CertificateFault::Unreadable(_)) =>
+                {
+                    self.advice.push(Advice {
+                        what: format!("route.auth.certificate: {place}: {fault}"),
+                        next: fault.next_step(),
+                    });
+                }
+                Err(_) => {}
+            }
+        }
     }
 
     /// Holds certificates against their keys and against the time. Files that this user may not read have been advised about.

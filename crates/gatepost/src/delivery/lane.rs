@@ -4,7 +4,7 @@
 //! Open --unreachable--> Down     messages are deferred without trying, each by its own schedule
 //! Open --refused us---> Broken   messages stay as they are: our credential or TLS is at fault, not they
 //! Down | Broken --time is up: one attempt probes--> Open | Down | Broken, for longer
-//! Broken --password file changed--> Open
+//! Broken --password or certificate changed--> Open
 //! ```
 //!
 //! One dead smarthost then costs one connection attempt per pause instead of one per message, and a wrong password is
@@ -52,7 +52,7 @@ pub enum FaultKind {
 #[derive(Debug)]
 struct Pause {
     fault: LaneFault,
-    /// The generation of the password at the time.
+    /// The generation of the credential at the time.
     generation: u64,
     until: Instant,
     length: Duration,

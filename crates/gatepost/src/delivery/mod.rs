@@ -7,7 +7,7 @@
 //!
 //! - [`route`]: which route a recipient takes.
 //! - [`next_hop`]: one smarthost, its connections and its credential; [`lane`]: whether it is being tried at the moment;
-//!   `outgoing`: the form in which it gets a message; [`pool`]: connections kept open; [`credential`]: its password;
+//!   `outgoing`: the form in which it gets a message; [`pool`]: connections kept open; [`credential`]: its password or certificate;
 //!   [`pins`]: how it let us in before.
 //! - [`outcome`]: what the end of an attempt means for the message, the recipient or the lane.
 //! - [`notify`]: telling the sender.

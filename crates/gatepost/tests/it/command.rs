@@ -301,3 +301,43 @@ fn a_second_server_on_the_same_data_is_refused() {
     );
     assert_eq!(first.stop(Signal::TERM).0, Some(0));
 }
+
+/// ANON-01, EXT-02: on its legacy lane a guest leaves his trace; on the others the certificate that it made is its account's.
+#[test]
+fn dev_takes_guests_and_its_certificate() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &LOOPBACK);
+    let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (ca, certificate, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    let mail = ["--from", "dev@localhost", "--to", "dev@localhost", "--json"];
+    let guest = [
+        "--tls",
+        "none",
+        "--auth",
+        "anonymous",
+        "--user",
+        "sirhc@example.com",
+    ];
+    let shown = [
+        "--tls",
+        "implicit",
+        "--ca",
+        &ca,
+        "--certificate",
+        &certificate,
+        "--key",
+        &key,
+    ];
+    for (address, arguments, mechanism) in [
+        (dev.address("legacy"), &guest[..], "ANONYMOUS"),
+        (dev.address("TLS"), &shown, "EXTERNAL"),
+    ] {
+        let output = run(&[&["send", &address.to_string()], &mail[..], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed["mechanism"], mechanism);
+    }
+    let (_, _, log) = dev.stop(Signal::TERM);
+    let told = |line: &str| line.contains("ANONYMOUS") && line.contains("sirhc@example.com");
+    assert!(log.lines().any(told), "{log}");
+}

@@ -1,11 +1,20 @@
 //! Behind a proxy: whose word is taken, for what, and what is cut off.
 
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use gatepost::config::resolved::{Config, Limits, Proxies, TlsMode};
+use gatepost::config::resolved::{
+    AskedCertificates, CertificateName, CertificateRule, Config, Limits, Proxies, TlsMode,
+};
+use gatepost::net::tls::own_ca;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::server::{AUTH_PLAIN, Server};
 use crate::talk::Talk;
@@ -28,13 +37,27 @@ fn behind(network: &str) -> impl FnOnce(&mut Config) {
 
 /// A version 2 header: 192.0.2.8 over TLS that ended at the proxy.
 fn binary(command: u8) -> Vec<u8> {
-    let tls = b"\x20\x00\x0f\x01\x00\x00\x00\x00\x21\x00\x07TLSv1.3";
+    binary_with(
+        command,
+        b"\x20\x00\x0f\x01\x00\x00\x00\x00\x21\x00\x07TLSv1.3",
+    )
+}
+
+/// The same with these extensions.
+fn binary_with(command: u8, extensions: &[u8]) -> Vec<u8> {
     let mut octets = SIGNATURE.to_vec();
-    let length = u8::try_from(12 + tls.len()).unwrap();
-    octets.extend([command, 0x11, 0, length]);
+    let length = u16::try_from(12 + extensions.len()).unwrap();
+    octets.extend([command, 0x11]);
+    octets.extend(length.to_be_bytes());
     octets.extend([192, 0, 2, 8, 198, 51, 100, 1, 0xc8, 0x22, 0x02, 0x4b]);
-    octets.extend(tls);
+    octets.extend(extensions);
     octets
+}
+
+/// One extension of a version 2 header, or of its part about TLS.
+fn extension(kind: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    [&[kind], &length[..], content].concat()
 }
 
 /// PRX-01, PRX-05: the header comes before the greeting, and from then on the client is who it names; the proxy is logged too.
@@ -234,4 +257,82 @@ async fn tls_that_ends_at_the_proxy_counts_where_it_is_trusted() {
         let offer = clear.ask("EHLO client.example", "250 ").await;
         assert!(!offer.contains("PLAIN"), "{offer}");
     }
+}
+
+/// T-22, EXT-01: a certificate that only the proxy saw makes the client nobody: neither by its name nor by the certificate itself, whether or
+/// not the proxy is believed about TLS.
+#[tokio::test]
+async fn t_22_what_a_proxy_tells_of_a_certificate_is_no_identity() {
+    for trust_tls in [true, false] {
+        let rule = |name| CertificateRule {
+            account: "dev@localhost".to_owned(),
+            name,
+        };
+        let server = Server::start_with(|config| {
+            behind("127.0.0.0/8")(config);
+            config.client_certificates = [
+                rule(CertificateName::Email("dev@localhost".to_owned())),
+                rule(CertificateName::Subject("CN=client".to_owned())),
+            ]
+            .into();
+            let authority = config.data.join("ca.pem");
+            for listener in &mut config.listeners {
+                listener.auth.client_certificates = Some(AskedCertificates {
+                    authority: Some(authority.clone()),
+                });
+            }
+            let listener = &mut config.listeners[0];
+            listener.tls = TlsMode::None;
+            listener.proxy.as_mut().unwrap().trust_tls = trust_tls;
+        })
+        .await;
+        let directory = server.directory.path();
+        let now = SystemTime::now();
+        let files = own_ca::issue_client(directory, "dev@localhost", now).unwrap();
+        let certificate = CertificateDer::from_pem_file(files.certificate).unwrap();
+        // Shown on this connection and verified: client bits 0, 1 and 2; then version, common name, and the certificate (0x28).
+        let tls = [
+            &[7, 0, 0, 0, 0][..],
+            &extension(0x21, b"TLSv1.3"),
+            &extension(0x22, b"client"),
+            &extension(0x28, &certificate),
+        ]
+        .concat();
+        let header = binary_with(0x21, &extension(0x20, &tls));
+        let mut talk = Talk::connect(server.smtp).await;
+        talk.send(header.as_slice()).await;
+        talk.expect("220 ").await;
+        let offer = talk.ask("EHLO client.example", "250 ").await;
+        assert!(!offer.contains("EXTERNAL"), "{offer}");
+        talk.ask("AUTH EXTERNAL =", "504 5.5.4 ").await;
+
+        let tls = TlsConnector::from(trusting(directory));
+        let mut socket = TcpStream::connect(server.smtps).await.unwrap();
+        socket.write_all(&header).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut talk = Talk::over(tls.connect(name, socket).await.unwrap());
+        talk.expect("220 ").await;
+        let offer = talk.ask("EHLO client.example", "250 ").await;
+        assert!(
+            !offer.contains("EXTERNAL") && offer.contains("PLAIN"),
+            "{offer}"
+        );
+        talk.ask("AUTH EXTERNAL =", "504 5.5.4 ").await;
+        assert!(server.log.lines_with("event=client-certificate").is_empty());
+    }
+}
+
+/// A client that shows no certificate.
+fn trusting(directory: &Path) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
 }

@@ -313,3 +313,39 @@ fn check_reads_the_certificates() {
     assert_eq!(mismatch.status.code(), Some(1));
     assert!(said.contains("key.pem"), "{said}");
 }
+
+/// EXT-05: the same of certificates that routes show.
+#[test]
+fn ext_05_check_reads_the_certificates_of_routes() {
+    let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let now = SystemTime::now();
+    let long_ago = Duration::from_secs(400 * 24 * 60 * 60);
+    let files = own_ca::issue_client(one.path(), "me@example.com", now).unwrap();
+    let others = own_ca::issue_client(other.path(), "me@example.com", now - long_ago).unwrap();
+    for (certificate, key, said) in [
+        (&files.certificate, &files.key, None),
+        (&others.certificate, &others.key, Some("expired")),
+        (
+            &files.certificate,
+            &others.key,
+            Some("is not that of the certificate in"),
+        ),
+    ] {
+        let text = format!(
+            "hostname = \"submit.example.com\"\ndata = \"/var/lib/gatepost\"\n[[listener]]\naddress = \"127.0.0.1:587\"\ntls = \"none\"\n\
+             [[route]]\nsmarthost = \"smtp.example.net:587\"\nauth = {{ certificate = {certificate:?}, key = {key:?} }}\n"
+        );
+        let file = one.path().join("gatepost.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        let output = command.arg("check").arg("-c").arg(&file).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{printed}");
+        let advised = printed
+            .lines()
+            .filter(|line| line.contains("client."))
+            .count();
+        assert_eq!(advised, usize::from(said.is_some()), "{printed}");
+        assert!(said.is_none_or(|said| printed.contains(said)), "{printed}");
+    }
+}
