@@ -118,7 +118,7 @@ pub fn login(octets: &[u8]) {
 /// The name of a response ends at its last space (CRAM-03).
 pub fn cram_md5(octets: &[u8]) {
     let Some(question) = asked(&CRAM_MD5, None, &[octets]) else {
-        return;
+        return assert!(!is_response(octets), "a good response is refused");
     };
     let name = question
         .authcid()
@@ -127,6 +127,18 @@ pub fn cram_md5(octets: &[u8]) {
         assert!(octets.starts_with(format!("{name} ").as_bytes()));
     }
     assert!(question.authzid().is_none());
+}
+
+/// A name of ASCII, a space, 32 hexadecimal digits.
+fn is_response(octets: &[u8]) -> bool {
+    let mut parts = octets.rsplitn(2, |octet| *octet == b' ');
+    let digest = parts.next().unwrap_or_default();
+    let name = parts.next().unwrap_or_default();
+    let is_name = name.iter().all(|octet| matches!(octet, b' '..=b'~'));
+    digest.len() == 32
+        && digest.iter().all(u8::is_ascii_hexdigit)
+        && is_name
+        && (1..=1024).contains(&name.len())
 }
 
 /// EXTERNAL's message is whom to act as (EXT-02, V-08).
