@@ -48,7 +48,7 @@ enum Command {
     Dev(dev::Arguments),
     /// Set up a server: a few questions or flags, a short configuration, a self-test
     Init(Box<init::Arguments>),
-    /// Find out what a server offers and what it gets wrong
+    /// Find out what a server offers and what it gets wrong; some questions count as failed logins there
     Probe(probe::Arguments),
     /// List, hold, release, retry and delete queued mail
     #[command(subcommand)]
