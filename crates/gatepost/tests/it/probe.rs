@@ -182,6 +182,8 @@ fn known_faults_are_expected() {
         ("exim", "note early-mail"),
         ("exim", "note no-mechanism"),
         ("exim", "fault initial-response"),
+        ("dovecot", "fault bad-base64"),
+        ("dovecot", "fault longest-response"),
         ("opensmtpd", "fault second-hello"),
         ("aiosmtpd", "fault lower-case"),
     ] {

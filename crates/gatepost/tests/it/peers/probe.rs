@@ -47,3 +47,9 @@ async fn sendmail() {
 async fn exim() {
     probe(Program::Exim, "exim").await;
 }
+
+/// The one of them that offers to bind SCRAM to TLS, and so is attacked there.
+#[tokio::test]
+async fn dovecot() {
+    probe(Program::Dovecot, "dovecot").await;
+}
