@@ -155,6 +155,35 @@ async fn ext_04_mail_waits_at_an_exim_that_does_not_know_the_certificate() {
     assert_eq!(server.queued().await, 1);
 }
 
+/// EXT-04: "else skip": at a server that has no AUTH, showing the certificate is all there is to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ext_04_a_certificate_is_shown_to_a_server_without_auth() {
+    let peer = ServerPeer::start_open(Program::Exim).await;
+    let files = files(&peer);
+    let [certificate, key] = [&files.certificate, &files.key].map(|path| path.to_str().unwrap());
+    let shown = ["--certificate", certificate, "--key", key];
+    let insisting = [&shown[..], &["--auth", "external"]].concat();
+    let (tls, to) = (RouteTls::Implicit, "sent@peer.test");
+    let (said, ok) = send(&peer, tls, &insisting, to, "").await;
+    assert!(!ok && said.contains("does not offer EXTERNAL"), "{said}");
+    let (said, ok) = send(&peer, tls, &shown, to, "").await;
+    assert!(ok, "{said}");
+    let auth = RouteAuth {
+        mechanism: None,
+        user: String::new(),
+        secret: SecretFile::Certificate(files.clone()),
+        certificate: None,
+    };
+    let route = route_with(&peer, "peer.test", RouteTls::StartTls, Some(auth));
+    let server = server_with(vec![route]).await;
+    submit(&server, "relayed@peer.test", MESSAGE).await;
+    for to in [to, "relayed@peer.test"] {
+        let envelope = peer.message_to(to).await.envelope;
+        let seen = format!("method\t\nuser\t\ncertificate\tCN={USER}\n");
+        assert!(envelope.contains(&seen), "{envelope}");
+    }
+}
+
 /// CB-07, CB-01, SCR-13: Dovecot 2.4 binds by `tls-exporter` over TLS 1.3, and has a `-PLUS` form beside each SCRAM.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cb_07_dovecot_and_we_bind_scram_to_the_same_connection() {
