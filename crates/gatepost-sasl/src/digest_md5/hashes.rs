@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::keys::{UserHash, down_converted, user_hash};
+use super::message;
 use crate::secret::Secret;
 
 /// The hashes of one password. Wiped on drop; never shown in debug output.
@@ -45,12 +47,37 @@ impl DigestMd5Hashes {
         }
     }
 
-    /// One hash that another program kept, taken as it is.
-    pub fn of_hash(username: &str, realm: &str, hash: [u8; 16]) -> Self {
-        Self {
+    /// Reads the value that Dovecot keeps behind `{DIGEST-MD5}` for an account: one hash in hexadecimal, of the user and the realm that
+    /// stand before and behind the last `@` of its name.
+    pub fn parse_dovecot(account: &str, text: &str) -> Option<Self> {
+        let (username, realm) = dovecot_names(account);
+        Some(Self {
             username: username.to_owned(),
-            of: vec![(realm.to_owned(), Zeroizing::new(hash))],
-        }
+            of: vec![(
+                realm.to_owned(),
+                Zeroizing::new(message::digest(text.as_bytes())?),
+            )],
+        })
+    }
+
+    /// Writes what [`parse_dovecot`](Self::parse_dovecot) reads, with `{DIGEST-MD5}` before it; `None` if they are not one hash, or not for
+    /// this account there. Password-equivalent.
+    pub fn to_dovecot(&self, account: &str) -> Option<Zeroizing<String>> {
+        let [(realm, hash)] = self.of.as_slice() else {
+            return None;
+        };
+        let value = u128::from_be_bytes(**hash);
+        let same = dovecot_names(account) == (self.username.as_str(), realm.as_str());
+        same.then(|| Zeroizing::new(format!("{{DIGEST-MD5}}{value:032x}")))
+    }
+
+    /// Whether they are of this password. As soon as one is, compared in constant time.
+    pub fn are_of(&self, password: &Secret) -> bool {
+        let derived = Self::derive(&self.username, self.realms(), password);
+        self.of.iter().any(|(realm, hash)| {
+            let mut same_realm = derived.of_realm(realm);
+            same_realm.any(|it| it.ct_eq(hash.as_slice()).into())
+        })
     }
 
     /// The user name they were made with.
@@ -114,6 +141,11 @@ impl fmt::Debug for DigestMd5Hashes {
     }
 }
 
+/// User and realm, as Dovecot makes them of a name.
+fn dovecot_names(account: &str) -> (&str, &str) {
+    account.rsplit_once('@').unwrap_or((account, ""))
+}
+
 /// Names and realms are far shorter than 64 KiB; what is not is cut, and then fits nobody.
 fn write_text(text: &str, bytes: &mut Vec<u8>) {
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
@@ -126,4 +158,45 @@ fn read_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<2>()?;
     let (text, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
     Some((std::str::from_utf8(text).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // DIG-22: the first is of Dovecot's test suite, the others are of `doveadm pw -s DIGEST-MD5 -u NAME -p pencil`.
+    #[test]
+    fn dig_22_what_dovecot_keeps_is_read_and_written() {
+        for (account, password, kept) in [
+            ("testuser1", "test", "77c1a8c437c9b08ba2f460fe5d58db5d"),
+            (
+                "fred@example.com",
+                "pencil",
+                "e61ffd685f8f805c3ed4c03d393f6382",
+            ),
+            ("fred", "pencil", "b1eedb4922d3041699d4b3c7210501bc"),
+            (
+                "Fred@Example.com",
+                "pencil",
+                "33aad11d1be31da8d4f4ef4ecac371f3",
+            ),
+            ("a@b@c", "pencil", "0d0b7cc97e6a6fd7ec93089a4dfe557d"),
+        ] {
+            for text in [kept.to_owned(), kept.to_uppercase()] {
+                let hashes = DigestMd5Hashes::parse_dovecot(account, &text).unwrap();
+                assert!(hashes.are_of(&Secret::new(password)), "{account}");
+                assert!(!hashes.are_of(&Secret::new("pen")), "{account}");
+                let written = hashes.to_dovecot(account).unwrap();
+                assert_eq!(*written, format!("{{DIGEST-MD5}}{kept}"));
+                assert!(hashes.to_dovecot("other@example.com").is_none());
+                let other = DigestMd5Hashes::parse_dovecot("wilma@example.com", &text).unwrap();
+                assert!(!other.are_of(&Secret::new(password)), "{account}");
+            }
+            for wrong in [&kept[1..], &kept[2..], &format!("{}g0", &kept[2..]), ""] {
+                assert!(DigestMd5Hashes::parse_dovecot(account, wrong).is_none());
+            }
+        }
+        let many = DigestMd5Hashes::derive("fred", ["a", "b"], &Secret::new("pencil"));
+        assert!(many.are_of(&Secret::new("pencil")) && many.to_dovecot("fred@a").is_none());
+    }
 }

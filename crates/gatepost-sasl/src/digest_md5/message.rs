@@ -257,7 +257,7 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// 32 hexadecimal digits in either case.
-fn digest(digits: &[u8]) -> Option<[u8; 16]> {
+pub(super) fn digest(digits: &[u8]) -> Option<[u8; 16]> {
     let fits = digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit);
     let text = std::str::from_utf8(digits).ok().filter(|_| fits)?;
     u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)

@@ -503,6 +503,7 @@ mod tests {
                     StoredPassword::parse("{SHA}0vxRJJChUDZGC1SJQBQ51tpUB/o=").ok(),
                     Vec::new(),
                     None,
+                    None,
                 ))),
             }],
             acts_as: Vec::new(),

@@ -2,9 +2,9 @@
 //! and what the files of other programs are turned into.
 //!
 //! **Verifiers** are texts that say what they are: a PHC string of argon2id, RFC 5803 for SCRAM, `{SCHEME}value` as Dovecot
-//! has it for all else, `{CRAM-MD5}` among it. `{PLAIN}` is the password itself.
+//! has it for all else, `{CRAM-MD5}` and `{DIGEST-MD5}` among it. `{PLAIN}` is the password itself.
 
-use gatepost_sasl::{HmacMd5Contexts, ScramVerifier, Secret};
+use gatepost_sasl::{DigestMd5Hashes, HmacMd5Contexts, ScramVerifier, Secret};
 use serde::{Deserialize, Serialize};
 
 use super::account::{WireKind, known_mechanisms, parse_address};
@@ -75,7 +75,7 @@ impl PortableAccount {
                 kind: credential.kind.into(),
                 mechanisms: credential.mechanisms.clone(),
                 verifiers: if secrets {
-                    written(store, credential)?
+                    written(store, account, credential)?
                 } else {
                     Vec::new()
                 },
@@ -95,7 +95,7 @@ impl PortableAccount {
         let addresses = self.addresses.iter().map(|text| parse_address(text));
         let mut credentials = Vec::new();
         for credential in self.credentials {
-            credentials.extend(credential.read()?);
+            credentials.extend(credential.read(&self.name)?);
         }
         Ok(NewAccount {
             addresses: addresses.collect::<Result<_, _>>()?,
@@ -107,7 +107,11 @@ impl PortableAccount {
     }
 }
 
-fn written(store: &Store, credential: &Credential) -> Result<Vec<WirePassword>, StoreError> {
+fn written(
+    store: &Store,
+    account: &Account,
+    credential: &Credential,
+) -> Result<Vec<WirePassword>, StoreError> {
     let mut verifiers = Vec::new();
     if let Some(password) = &credential.password {
         verifiers.push(WirePassword::new(&password.to_text()?));
@@ -117,12 +121,17 @@ fn written(store: &Store, credential: &Credential) -> Result<Vec<WirePassword>, 
     if let Some(contexts) = store.cram_contexts(credential)? {
         verifiers.push(WirePassword::new(&contexts.to_dovecot()));
     }
+    // Those of several realms are made anew, at a login.
+    let hashes = store.digest_hashes(credential)?;
+    if let Some(text) = hashes.and_then(|it| it.to_dovecot(&account.name)) {
+        verifiers.push(WirePassword::new(&text));
+    }
     Ok(verifiers)
 }
 
 impl PortableCredential {
     /// `None` when nothing is kept of it.
-    fn read(self) -> Result<Option<NewCredential>, Failure> {
+    fn read(self, account: &str) -> Result<Option<NewCredential>, Failure> {
         let kind = CredentialKind::from(self.kind);
         let label = self.label.unwrap_or_else(|| kind.as_str().to_owned());
         if label.is_empty() || label.len() > MAX_LABEL || label.chars().any(char::is_control) {
@@ -133,7 +142,7 @@ impl PortableCredential {
         let mechanisms = self.mechanisms.map(known_mechanisms).transpose()?;
         let mut read = Read::default();
         for text in &self.verifiers {
-            read.take(text.expose())?;
+            read.take(account, text.expose())?;
         }
         Ok(read.proof()?.map(|proof| NewCredential {
             kind,
@@ -154,10 +163,11 @@ struct Read {
     password: Option<StoredPassword>,
     scram: Vec<ScramVerifier>,
     cram_md5: Option<HmacMd5Contexts>,
+    digest_md5: Option<DigestMd5Hashes>,
 }
 
 impl Read {
-    fn take(&mut self, text: &str) -> Result<(), Failure> {
+    fn take(&mut self, account: &str, text: &str) -> Result<(), Failure> {
         let scheme = text
             .split_once('}')
             .map(|(scheme, _)| scheme.to_ascii_uppercase());
@@ -171,6 +181,12 @@ impl Read {
                     Failure("its {CRAM-MD5} is damaged: it has 64 hexadecimal digits".to_owned())
                 })?;
                 self.cram_md5.replace(contexts).is_some()
+            }
+            Some("{DIGEST-MD5") => {
+                let hashes = DigestMd5Hashes::parse_dovecot(account, value).ok_or_else(|| {
+                    Failure("its {DIGEST-MD5} is damaged: it has 32 hexadecimal digits".to_owned())
+                })?;
+                self.digest_md5.replace(hashes).is_some()
             }
             Some(scheme) if scheme.starts_with("{SCRAM-") => {
                 self.take_scram(ScramVerifier::parse_dovecot(text))?
@@ -201,7 +217,8 @@ impl Read {
     }
 
     fn proof(self) -> Result<Option<Proof>, Failure> {
-        let kept = self.password.is_some() || !self.scram.is_empty() || self.cram_md5.is_some();
+        let md5 = self.cram_md5.is_some() || self.digest_md5.is_some();
+        let kept = self.password.is_some() || !self.scram.is_empty() || md5;
         match (self.clear, kept) {
             (Some(_), true) => Err(Failure(
                 "it has both its password and verifiers of it: leave one out".to_owned(),
@@ -211,6 +228,7 @@ impl Read {
                 self.password,
                 self.scram,
                 self.cram_md5,
+                self.digest_md5,
             ))))),
             (None, false) => Ok(None),
         }

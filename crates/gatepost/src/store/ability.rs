@@ -85,8 +85,11 @@ fn of(credential: &Credential) -> impl Iterator<Item = Counted> {
     });
     let cram_md5 = (credential.has_cram_md5() && credential.is_for("CRAM-MD5"))
         .then_some(Counted::Can(Ability::CramMd5));
-    let digest_md5 = (credential.has_digest_md5() && credential.is_for("DIGEST-MD5"))
-        .then_some(Counted::Can(Ability::DigestMd5));
+    // Those that came alone are of another program, for its names and realms: they check passwords that are shown.
+    let own = matches!(credential.password, Some(StoredPassword::Own(_)));
+    let own_digest = own && credential.has_digest_md5();
+    let digest_md5 =
+        (own_digest && credential.is_for("DIGEST-MD5")).then_some(Counted::Can(Ability::DigestMd5));
     // Every verifier can check a shown password.
     let shown = credential.is_for("PLAIN") || credential.is_for("LOGIN");
     let shown = shown.then_some(Counted::Can(Ability::Password));

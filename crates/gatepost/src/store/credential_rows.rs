@@ -79,6 +79,7 @@ impl StoredCredential {
         }
         let some = credential.password.is_some()
             || credential.cram_md5.is_some()
+            || credential.digest_md5.is_some()
             || !credential.scram.is_empty();
         some.then_some(credential)
     }
@@ -192,9 +193,13 @@ pub(super) fn delete_other_scram(db: &Connection, kept: ScramHashes) -> rusqlite
     Ok(())
 }
 
-/// Forgets all DIGEST-MD5 hashes (STO-05). A credential that has them has other verifiers too.
+/// Forgets all DIGEST-MD5 hashes (STO-05), where the credential keeps another verifier: an import may have brought nothing else.
 pub(super) fn delete_digest_md5(db: &Connection) -> rusqlite::Result<()> {
-    db.execute("DELETE FROM verifier WHERE scheme = ?1", [DIGEST_MD5])?;
+    db.execute(
+        "DELETE FROM verifier WHERE scheme = ?1 AND EXISTS (
+            SELECT 1 FROM verifier AS other WHERE other.credential = verifier.credential AND other.scheme != ?1)",
+        [DIGEST_MD5],
+    )?;
     Ok(())
 }
 

@@ -184,9 +184,12 @@ impl Store {
         if let Some(verifier) = strongest {
             return Ok(PasswordCheck::Scram(verifier.clone()));
         }
-        let contexts = self.cram_contexts(credential)?;
-        contexts
-            .map(PasswordCheck::CramMd5)
+        if let Some(contexts) = self.cram_contexts(credential)? {
+            return Ok(PasswordCheck::CramMd5(contexts));
+        }
+        let hashes = self.digest_hashes(credential)?;
+        hashes
+            .map(PasswordCheck::DigestMd5)
             .ok_or(StoreError::SealBroken)
     }
 

@@ -1,10 +1,10 @@
 //! What a shown password can be compared with when a credential has no password hash, and the choice among what it has.
 //!
-//! Every verifier knows its password (STO-01): SCRAM keys by deriving them again, CRAM-MD5 contexts likewise. So an
+//! Every verifier knows its password (STO-01): SCRAM keys by deriving them again, CRAM-MD5 contexts and DIGEST-MD5 hashes likewise. So an
 //! import that brought only those still serves PLAIN, and its first success makes the other verifiers.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use gatepost_sasl::{HmacMd5Contexts, ScramVerifier, Secret};
+use gatepost_sasl::{DigestMd5Hashes, HmacMd5Contexts, ScramVerifier, Secret};
 
 use super::error::StoreError;
 use super::password_hash::Workspace;
@@ -19,6 +19,8 @@ pub enum PasswordCheck {
     Scram(ScramVerifier),
     /// CRAM-MD5 contexts.
     CramMd5(HmacMd5Contexts),
+    /// DIGEST-MD5 hashes.
+    DigestMd5(DigestMd5Hashes),
 }
 
 impl PasswordCheck {
@@ -41,6 +43,7 @@ impl PasswordCheck {
                 let kept = contexts.to_bytes();
                 Ok(verify_slices_are_equal(derived.as_ref(), kept.as_ref()).is_ok())
             }
+            Self::DigestMd5(hashes) => Ok(hashes.are_of(password)),
         }
     }
 }

@@ -160,13 +160,14 @@ impl Verifiers {
         password: Option<StoredPassword>,
         scram: Vec<ScramVerifier>,
         cram_md5: Option<HmacMd5Contexts>,
+        digest_md5: Option<DigestMd5Hashes>,
     ) -> Self {
         Self {
             prepared: Prepared::Raw,
             password,
             scram,
             cram_md5,
-            digest_md5: None,
+            digest_md5,
         }
     }
 }

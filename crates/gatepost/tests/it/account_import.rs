@@ -12,7 +12,8 @@ use gatepost::control::command::Control;
 use gatepost::control::socket::ControlSocket;
 use gatepost::observe::Observer;
 use gatepost::store::CredentialKind::{Legacy, Password};
-use gatepost::store::{LookupName, Store};
+use gatepost::store::{Costs, LookupName, Store};
+use gatepost_sasl::mechanism::{self, DIGEST_MD5};
 
 use crate::accounts::{account, blocking, configuration, texts};
 use crate::toy_protocol::{CHEAP, House, Login, from, legacy, log_in, tls};
@@ -55,6 +56,10 @@ const ARGON2ID_OF_PASSWORD: &str = "{ARGON2ID}$argon2id$v=19$m=65536,t=2,p=1$c29
 /// Dovecot's test suite: password "test".
 const CRAM_MD5_OF_TEST: &str =
     "{CRAM-MD5}e02d374fde0dc75a17a557039a3a5338c7743304777dccd376f332bee68d2cf6";
+
+/// `doveadm pw -s DIGEST-MD5 -u digest-md5@example.com -p pencil`, as a line: the name is in the hash.
+const DIGEST_MD5_OF_PENCIL: &str =
+    "digest-md5@example.com:{DIGEST-MD5}3b910b9cc480a35b73f19ca003d1b6b3";
 
 /// A data directory, its configuration, and a place for files.
 struct Place {
@@ -137,11 +142,12 @@ async fn sto_01_a_passwd_file_of_dovecot_is_imported_and_its_hashes_are_replaced
         .collect();
     lines.push(format!("argon2id@example.com:{ARGON2ID_OF_PASSWORD}"));
     lines.push(format!("cram-md5@example.com:{CRAM_MD5_OF_TEST}"));
+    lines.push(DIGEST_MD5_OF_PENCIL.to_owned());
     let users = place.write("users", &lines.join("\n"));
     let (code, stdout, stderr) = place.run(&["import", &users]);
     assert_eq!(
         (code, stdout.as_str(), stderr.as_str()),
-        (Some(0), "imported 11, left out 0\n", "")
+        (Some(0), "imported 12, left out 0\n", "")
     );
 
     let house = place.house();
@@ -151,6 +157,7 @@ async fn sto_01_a_passwd_file_of_dovecot_is_imported_and_its_hashes_are_replaced
         .chain([
             ("argon2id".to_owned(), "password"),
             ("cram-md5".to_owned(), "test"),
+            ("digest-md5".to_owned(), "pencil"),
         ])
         .collect();
     for (scheme, password) in &passwords {
@@ -190,6 +197,38 @@ async fn sto_01_a_passwd_file_of_dovecot_is_imported_and_its_hashes_are_replaced
             "{name}"
         );
     }
+}
+
+/// DIG-22, STO-04: a hash of Dovecot's is for the names of Dovecot. It checks a password that is shown, and then ours are made.
+#[tokio::test]
+async fn dig_22_a_digest_of_dovecot_opens_the_account_once_and_is_replaced() {
+    let place = Place::new();
+    let users = place.write("users", DIGEST_MD5_OF_PENCIL);
+    assert_eq!(place.run(&["import", &users, "--legacy"]).0, Some(0));
+    let export = place.file.with_file_name("export");
+    let (code, _, stderr) =
+        place.run(&["export", "--secrets", "--output", export.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let exported = fs::read_to_string(export).unwrap();
+    assert!(exported.contains("{DIGEST-MD5}3b910b9cc480a35b73f19ca003d1b6b3"));
+
+    let realms = Costs {
+        digest_realms: vec!["mail.example.com".to_owned()],
+        ..CHEAP
+    };
+    let house = House::keeping(Arc::clone(&place.data), realms);
+    let named = Channel {
+        mechanisms: Some(mechanism::ALL.into()),
+        ..legacy()
+    };
+    let offered = || house.authenticator.mechanisms(&named);
+    assert!(!offered().contains(&&DIGEST_MD5), "nobody could use it");
+    let name = "digest-md5@example.com";
+    let shown = async |password| wins(&house, named.clone(), "LOGIN", name, password).await;
+    assert!(!shown("pen").await);
+    assert!(shown("pencil").await);
+    assert!(offered().contains(&&DIGEST_MD5));
+    assert!(wins(&house, named.clone(), "DIGEST-MD5", name, "pencil").await);
 }
 
 /// CRAM-06, CRAM-07: contexts serve CRAM-MD5 where the administrator says that they are a device's.

@@ -43,7 +43,7 @@ enum Form {
 pub enum ForeignHashFault {
     /// The scheme is not known.
     #[error(
-        "its scheme is not known; known are SHA, SSHA, SHA256, SSHA256, SHA512, SSHA512, MD5-CRYPT, SHA256-CRYPT, SHA512-CRYPT, BLF-CRYPT, ARGON2ID, PBKDF2, SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-512, CRAM-MD5 and PLAIN"
+        "its scheme is not known; known are SHA, SSHA, SHA256, SSHA256, SHA512, SSHA512, MD5-CRYPT, SHA256-CRYPT, SHA512-CRYPT, BLF-CRYPT, ARGON2ID, PBKDF2, SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-512, CRAM-MD5, DIGEST-MD5 and PLAIN"
     )]
     UnknownScheme,
     /// Traditional crypt(3): eight characters of the password, 4096 salts.

@@ -6,6 +6,7 @@
 mod certificate;
 mod clients;
 mod corpus;
+mod dovecot_hashes;
 mod haproxy;
 mod issuer;
 mod kerberos;

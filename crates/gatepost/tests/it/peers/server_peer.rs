@@ -126,12 +126,7 @@ pub(super) struct Stored {
 impl ServerPeer {
     /// Starts it with every mechanism it knows.
     pub(super) async fn start(program: Program) -> Self {
-        // The 3DES that it would offer otherwise does not work (see `sasl/sendmail.rs`).
-        let more: &[&str] = match program {
-            Program::Sendmail => &["--bits", "1"],
-            _ => &[],
-        };
-        Self::start_with(program, more).await
+        Self::start_with(program, &[]).await
     }
 
     /// Starts Postfix with Dovecot for XOAUTH2 and OAUTHBEARER, with tokens signed by the key whose public half is this (PEM) and whose id this.

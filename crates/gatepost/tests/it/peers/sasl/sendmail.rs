@@ -51,7 +51,7 @@ fn params(strength: LayerStrength) -> ClientParams {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sendmail_takes_mail_through_its_layers() {
     let sample = long_message();
-    let peer = ServerPeer::start_with(Program::Sendmail, &[]).await;
+    let peer = ServerPeer::start(Program::Sendmail).await;
     for (strength, agreed, bits) in WAYS {
         let recipient = format!("{}@peer.test", agreed.replace('/', "."));
         let mut connection = Connection::open(peer.clear).await;
@@ -80,7 +80,7 @@ async fn sendmail_takes_mail_through_its_layers() {
 // When this fails, Cyrus SASL is repaired, and the cipher belongs to the test above.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sendmail_offers_a_cipher_that_it_cannot_use() {
-    let peer = ServerPeer::start_with(Program::Sendmail, &[]).await;
+    let peer = ServerPeer::start(Program::Sendmail).await;
     let mut connection = Connection::open(peer.clear).await;
     connection.only_cipher = Some("3des");
     let params = params(LayerStrength::Confidentiality);
