@@ -20,7 +20,7 @@ pub trait SecurityLayer: Send {
 }
 
 /// How much a layer protects.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LayerStrength {
     /// Nothing: there is no layer.
     #[default]

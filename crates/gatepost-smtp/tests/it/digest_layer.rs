@@ -2,7 +2,10 @@
 
 use gatepost_sasl::mechanism::{DIGEST_MD5, PLAIN, SCRAM_SHA_1};
 use gatepost_sasl::{LayerPolicy, LayerStrength};
-use gatepost_smtp::client::{ClientCommand, ClientInput, ClientProfile, HelloName, StartTlsUse};
+use gatepost_smtp::client::{
+    ClientCommand, ClientFailure, ClientInput, ClientProfile, CredentialFault, ExchangeFault,
+    HelloName, MechanismChoice, StartTlsUse,
+};
 use gatepost_smtp::server::{Profile, TlsPolicy};
 use gatepost_testkit::client::{ClientBench, User};
 use gatepost_testkit::loopback::Loopback;
@@ -124,7 +127,7 @@ fn layer_02_wherever_the_wire_is_cut() {
     }
 }
 
-// LAYER-05: somebody on the way changes, repeats or leaves out a frame. Nothing of it is obeyed, and the connection ends.
+// LAYER-05, T-19: somebody on the way changes, repeats or leaves out a frame. Nothing of it is obeyed, and the connection ends.
 #[test]
 fn layer_05_tampering_ends_the_session() {
     type Tamper = fn(&[u8]) -> Vec<u8>;
@@ -167,9 +170,56 @@ fn dig_26_scram_is_preferred() {
     let Some(ClientCommand::Authenticate(authentication)) = client.user.commands.front_mut() else {
         unreachable!("it is the first job")
     };
-    authentication.choice = gatepost_smtp::client::MechanismChoice::Strongest;
+    authentication.choice = MechanismChoice::Strongest;
     let mut pair = Loopback::new(server, client, &Cuts::Whole);
     assert!(pair.run());
     let identity = pair.server.session.identity().unwrap();
     assert_eq!(identity.mechanism(), &SCRAM_SHA_1);
+}
+
+// SASL-05: somebody takes the stronger mechanism out of the list; under the layer the list is what it was.
+#[test]
+fn sasl_05_a_list_that_was_changed_on_the_way_shows_under_the_layer() {
+    for (taken_out, trusted) in [("SCRAM-SHA-1 ", false), ("", true)] {
+        let mut server = server(ALL);
+        server.program.offer = Some(vec![&SCRAM_SHA_1, &DIGEST_MD5]);
+        if trusted {
+            server.program.offer = Some(vec![&DIGEST_MD5]);
+        }
+        let mut client = client(LayerPolicy::ANY, b"A: b\r\n");
+        let Some(ClientCommand::Authenticate(authentication)) = client.user.commands.front_mut()
+        else {
+            unreachable!("it is the first job")
+        };
+        authentication.choice = MechanismChoice::Strongest;
+        let (mut quiet, mut clear) = (0, true);
+        while quiet < 3 {
+            let mut heard = server.take_output();
+            // Nobody can change what is sealed.
+            if clear {
+                let text = String::from_utf8(heard).unwrap();
+                heard = text.replace(taken_out, "").into_bytes();
+            }
+            clear = server.session.greeting_facts().layer.is_none();
+            client.handle(ClientInput::Bytes(&heard));
+            let said = client.take_output();
+            server.send(&said);
+            quiet = if heard.is_empty() && said.is_empty() {
+                quiet + 1
+            } else {
+                0
+            };
+        }
+        assert_eq!(server.program.messages.len(), usize::from(trusted));
+        let changed = client.ends.iter().any(|end| {
+            matches!(
+                end,
+                Err(ClientFailure::Credential(CredentialFault::Exchange {
+                    fault: ExchangeFault::ListChanged,
+                    ..
+                }))
+            )
+        });
+        assert_eq!(changed, !trusted, "{:?}", client.ends);
+    }
 }

@@ -20,7 +20,7 @@ use gatepost_client::{
     Certificate, ContentMeter, Credential, Credentials, Envelope, EnvelopeId, MechanismChoice,
     Notify, Recipient, Reply, Ret, Secret,
 };
-use gatepost_sasl::{Mechanism, Needs, mechanism};
+use gatepost_sasl::{LayerStrength, Mechanism, Needs, mechanism};
 use gatepost_smtp::path::{Address, ForwardPath, ReversePath};
 
 use self::message::Input;
@@ -31,6 +31,8 @@ use self::target::Target;
 pub(super) use self::target::split;
 use crate::cli::output::printable;
 use crate::cli::{CommandError, print, sendmail};
+use crate::config::layer_strength;
+use crate::config::resolved::AuthTerms;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -68,6 +70,13 @@ pub(super) struct Arguments {
     /// Use this mechanism; otherwise the strongest that the server offers
     #[arg(long, value_name = "MECHANISM", value_parser = known_mechanism)]
     auth: Option<&'static Mechanism>,
+    /// Authenticate in this realm, by DIGEST-MD5; otherwise in the domain of the user, or in the first one that the server offers
+    #[arg(long, value_name = "REALM")]
+    realm: Option<String>,
+    /// Agree on this SASL security layer, by DIGEST-MD5 or GSSAPI, or fail: none, integrity or confidentiality; otherwise on the strongest
+    /// offered in clear text, and on none inside TLS
+    #[arg(long, value_name = "LAYER", value_parser = known_layer)]
+    layer: Option<LayerStrength>,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -148,6 +157,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         choice: arguments
             .auth
             .map_or(MechanismChoice::Strongest, MechanismChoice::Only),
+        terms: AuthTerms {
+            realm: arguments.realm.clone(),
+            layer: arguments.layer,
+        },
         show: match &arguments.output {
             Output { verbose: true, .. } => Show::Always,
             Output { trace: true, .. } => Show::OnFailure,
@@ -318,6 +331,10 @@ pub(super) fn address(text: &str) -> Result<Address, CommandError> {
         .unwrap_or(text);
     Address::parse(inner)
         .map_err(|fault| CommandError::Usage(format!("`{}`: {fault}", printable(text))))
+}
+
+fn known_layer(word: &str) -> Result<LayerStrength, String> {
+    layer_strength(word).ok_or_else(|| "known are none, integrity, confidentiality".to_owned())
 }
 
 pub(super) fn known_mechanism(name: &str) -> Result<&'static Mechanism, String> {

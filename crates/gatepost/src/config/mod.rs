@@ -22,7 +22,7 @@ use std::path::Path;
 
 pub use fault::{ConfigError, ConfigFault};
 use resolved::Config;
-pub(crate) use value::parse_time;
+pub(crate) use value::{layer_strength, parse_time};
 
 /// Reads the configuration file.
 pub fn load(file: &Path) -> Result<Config, ConfigError> {

@@ -11,8 +11,8 @@ mod token_issuer;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use gatepost_sasl::Hash;
 use gatepost_sasl::mechanism::DIGEST_MD5;
+use gatepost_sasl::{Hash, LayerStrength, Mechanism};
 use gatepost_smtp::quirk::Quirk;
 use toml::de::DeTable;
 
@@ -21,11 +21,11 @@ use super::network::Network;
 use super::pattern::Pattern;
 use super::raw::{Placed, Table};
 use super::resolved::{
-    Accounts, CertificateFiles, Config, LayerPlace, Layers, Limits, Listener, ListenerProfile,
-    MissingFrom, Proxies, RetrySchedule, Route, RouteAction, RouteAuth, RouteMatch, RouteTls,
-    SecretFile, Smarthost, SubmissionRules, TlsFiles, TlsMode,
+    Accounts, AuthTerms, CertificateFiles, Config, LayerPlace, Layers, Limits, Listener,
+    ListenerProfile, MissingFrom, Proxies, RetrySchedule, Route, RouteAction, RouteAuth,
+    RouteMatch, RouteTls, SecretFile, Smarthost, SubmissionRules, TlsFiles, TlsMode,
 };
-use super::value::parse_host_port;
+use super::value::{layer_strength, parse_host_port};
 
 /// Reads and resolves the file.
 pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
@@ -508,7 +508,32 @@ impl Resolver<'_> {
             user: user.unwrap_or_default(),
             certificate: certificate.filter(|_| !matches!(secret, SecretFile::Certificate(_))),
             secret,
+            terms: Box::new(self.auth_terms(table, mechanism)),
         })
+    }
+
+    fn auth_terms(
+        &mut self,
+        table: &Table<'_>,
+        mechanism: Option<&'static Mechanism>,
+    ) -> AuthTerms {
+        let realm = table.text("realm", self.faults);
+        let layer = table.text("layer", self.faults);
+        let strength = layer.as_ref().and_then(|word| layer_strength(&word.value));
+        if let (Some(mechanism), Some(layer)) = (mechanism, &layer)
+            && strength > Some(LayerStrength::None)
+            && !mechanism.layer
+        {
+            self.fault(
+                &layer.span,
+                format!("route.auth.layer: {mechanism} has no security layer"),
+                "DIGEST-MD5 and GSSAPI have one; inside TLS none is needed",
+            );
+        }
+        AuthTerms {
+            realm: realm.map(|realm| realm.value),
+            layer: strength,
+        }
     }
 
     fn certificate_files(&mut self, table: &Table<'_>, tls: RouteTls) -> Option<CertificateFiles> {

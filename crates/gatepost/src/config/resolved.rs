@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_sasl::{Hash, LayerPolicy, Mechanism, Needs, VerifierKind};
+use gatepost_sasl::{Hash, LayerPolicy, LayerStrength, Mechanism, Needs, VerifierKind};
 use gatepost_smtp::quirk::Quirk;
 
 use crate::config::endpoint::Endpoint;
@@ -437,6 +437,8 @@ pub struct RouteAuth {
     pub user: String,
     /// What proves it.
     pub secret: SecretFile,
+    /// What else to insist on.
+    pub terms: Box<AuthTerms>,
     /// A certificate that is shown in TLS beside another secret.
     pub certificate: Option<CertificateFiles>,
 }
@@ -458,6 +460,22 @@ pub struct CertificateFiles {
     pub certificate: PathBuf,
     /// The key, without a passphrase.
     pub key: PathBuf,
+}
+
+/// What a client can insist on in an authentication, where there is a choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct AuthTerms {
+    /// The realm, for DIGEST-MD5; when absent the domain of the user name if it is offered, else the first one.
+    pub realm: Option<String>,
+    /// The security layer; when absent the strongest one offered in clear text, and none inside TLS.
+    pub layer: Option<LayerStrength>,
+}
+
+impl AuthTerms {
+    /// Which security layers to agree on.
+    pub fn layers(&self) -> LayerPolicy {
+        self.layer.map_or(LayerPolicy::ANY, LayerPolicy::exactly)
+    }
 }
 
 /// A file that holds one secret and nothing else; one trailing line end is not part of it.

@@ -8,8 +8,8 @@ use gatepost_sasl::{LayerPolicy, LayerStrength};
 
 use super::option::OPTIONS;
 use super::resolved::{
-    CertificateFiles, CertificateName, Config, KeySource, ListenerProfile, MAX_CLOCK_SKEW,
-    OldVersion, RouteAction, RouteTls, SecretFile, TlsMode, TlsVersions,
+    AuthTerms, CertificateFiles, CertificateName, Config, KeySource, ListenerProfile,
+    MAX_CLOCK_SKEW, OldVersion, RouteAction, RouteTls, SecretFile, TlsMode, TlsVersions,
 };
 use super::{check, parse};
 
@@ -158,6 +158,28 @@ fn a_listener_names_what_it_has_besides_the_usual_mechanisms() {
     );
 }
 
+// DIG-04, LAYER-08.
+#[test]
+fn a_route_insists_on_realm_and_layer() {
+    let of = |more: &str| {
+        let to = format!("mechanism = \"digest-md5\"{more}, user");
+        let config = load(&with("mechanism = \"scram-sha-256\", user", &to)).unwrap();
+        let RouteAction::Smarthost(smarthost) = &config.routes[1].action else {
+            panic!("a smarthost");
+        };
+        smarthost.auth.clone().unwrap().terms
+    };
+    let quiet = of("");
+    assert_eq!(*quiet, AuthTerms::default());
+    assert_eq!(quiet.layers(), LayerPolicy::ANY);
+    let told = of(", realm = \"example.com\", layer = \"Integrity\"");
+    assert_eq!(told.realm.as_deref(), Some("example.com"));
+    assert_eq!(
+        told.layers(),
+        LayerPolicy::exactly(LayerStrength::Integrity)
+    );
+}
+
 // DIG-02, LAYER-07: a realm is needed, and our name is one; layers are for clear text unless it says otherwise.
 #[test]
 fn dig_02_layer_07_a_listener_that_names_digest_md5_has_a_realm() {
@@ -298,6 +320,8 @@ const BAD_FILES: &[(&str, &str, &str, &str)] = &[
     ("hold = true", "hold = true\nca = \"x.pem\"", "route.ca: this route has no smarthost", "remove the option"),
     ("\"smtp.example.net:587\"", "\"smtp.example.net\"", "route.smarthost: \"smtp.example.net\" is not host:port", "\"host:port\" or a list"),
     ("\"smtp.example.net:587\"", "587", "route.smarthost: this is an integer", "\"host:port\" or a list"),
+    ("password_file = \"next.secret\"", "password_file = \"next.secret\", layer = \"integrity\"", "route.auth.layer: SCRAM-SHA-256 has no security layer", "DIGEST-MD5 and GSSAPI have one"),
+    ("password_file = \"next.secret\"", "password_file = \"next.secret\", layer = \"some\"", "route.auth.layer: \"some\" is not known", "one of \"none\", \"integrity\", \"confidentiality\""),
     ("auth = {", "tls = \"none\"\nca = \"x.pem\"\nauth = {", "route.ca: this route uses no TLS", "remove ca"),
     ("user = \"scans\", ", "", "route.auth.user is missing", "add user ="),
     ("password_file = \"next.secret\"", "password_file = \"next.secret\", token_file = \"t\"", "route.auth: it needs exactly one secret", "token_file ="),

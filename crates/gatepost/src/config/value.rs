@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gatepost_sasl::LayerStrength;
+
 use super::resolved::HostPort;
 
 /// Reads `host:port`; an IPv6 address stands in brackets.
@@ -58,6 +60,20 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
         .map(Duration::from_secs)
         .ok_or_else(|| format!("\"{text}\" is not a span of time"))
 }
+
+/// The words for security layers, in any case.
+pub(crate) fn layer_strength(word: &str) -> Option<LayerStrength> {
+    LAYERS
+        .into_iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(word))
+        .map(|(_, strength)| strength)
+}
+
+const LAYERS: [(&str, LayerStrength); 3] = [
+    ("none", LayerStrength::None),
+    ("integrity", LayerStrength::Integrity),
+    ("confidentiality", LayerStrength::Confidentiality),
+];
 
 fn split_unit(text: &str) -> (Option<u64>, &str) {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

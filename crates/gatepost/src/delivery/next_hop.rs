@@ -22,7 +22,7 @@ use super::outgoing::{Outgoing, Unfit};
 use super::pins::PinFile;
 use super::pool::Pool;
 use crate::config::resolved::{
-    CertificateFiles, HostPort, RouteAuth, RouteTls, SecretFile, Smarthost,
+    AuthTerms, CertificateFiles, HostPort, RouteAuth, RouteTls, SecretFile, Smarthost,
 };
 use crate::observe::Observer;
 use crate::observe::event::Fault;
@@ -50,6 +50,7 @@ struct CredentialKey {
     mechanism: Option<&'static str>,
     secret: SecretFile,
     certificate: Option<CertificateFiles>,
+    terms: Box<AuthTerms>,
     generation: u64,
 }
 
@@ -231,6 +232,12 @@ impl NextHop {
         if let Some(certificate) = proof.and_then(|proof| proof.certificate.as_ref()) {
             connector = connector.certificate(certificate.clone());
         }
+        if let Some(auth) = &self.smarthost.auth {
+            connector = connector.layers(auth.terms.layers());
+            if let Some(realm) = &auth.terms.realm {
+                connector = connector.realm(realm);
+            }
+        }
         let mut client = connector.connect().await?;
         let mut mechanism = None;
         if let (Some(auth), Some(proof)) = (&self.smarthost.auth, proof)
@@ -377,6 +384,7 @@ impl NextHop {
             mechanism: auth.mechanism.map(|mechanism| mechanism.name),
             secret: auth.secret.clone(),
             certificate: auth.certificate.clone(),
+            terms: auth.terms.clone(),
             generation: proof.map_or(0, |proof| proof.generation),
         });
         HopKey {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use gatepost_sasl::Hash;
 
 use super::account::{Account, Credential, CredentialKind};
+use super::stored_password::StoredPassword;
 
 /// A use of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use gatepost::config::resolved::{AskedCertificates, CertificateName, CertificateRule};
 use gatepost::net::tls::own_ca;
 use gatepost::queue::{EntryState, ListQuery};
-use gatepost_sasl::mechanism::ALL;
+use gatepost_sasl::mechanism::{self, ALL};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
@@ -48,6 +48,26 @@ fn ca(server: &Server) -> String {
         .to_owned()
 }
 
+/// What came last, as it is kept.
+async fn newest(server: &Server) -> String {
+    let query = ListQuery {
+        state: Some(EntryState::Captured),
+        before: None,
+        limit: 1,
+    };
+    let newest = server.queue.list(query).await.unwrap().entries.remove(0);
+    let mut content = String::new();
+    server
+        .queue
+        .content(newest.id)
+        .await
+        .unwrap()
+        .read_to_string(&mut content)
+        .await
+        .unwrap();
+    content
+}
+
 #[tokio::test]
 async fn a_message_from_standard_input_is_accepted() {
     let server = Server::start().await;
@@ -64,21 +84,7 @@ async fn a_message_from_standard_input_is_accepted() {
             text(&output.stdout)
                 .starts_with("accepted for you@example.com: 250 2.0.0 Ok: queued as ")
         );
-        let query = ListQuery {
-            state: Some(EntryState::Captured),
-            before: None,
-            limit: 1,
-        };
-        let newest = server.queue.list(query).await.unwrap().entries.remove(0);
-        let mut content = String::new();
-        server
-            .queue
-            .content(newest.id)
-            .await
-            .unwrap()
-            .read_to_string(&mut content)
-            .await
-            .unwrap();
+        let content = newest(&server).await;
         assert!(
             content.ends_with("\r\n\r\n.dot\r\n") && content.contains("\r\nSubject: x\r\n"),
             "{content}"
@@ -205,6 +211,58 @@ async fn failures_say_what_to_do_next() {
             "{said}"
         );
     }
+}
+
+// DIG-04, LAYER-08: for people who test a server, realm and layer can be chosen.
+#[tokio::test]
+async fn a_realm_and_a_layer_are_taken_or_nothing() {
+    let server = Server::start_with(|config| {
+        config.accounts.digest_realms = vec!["localhost".to_owned(), "example.org".to_owned()];
+        config.listeners[2].auth.mechanisms = Some(mechanism::ALL.into());
+    })
+    .await;
+    let input = "gatepost\nFrom: dev@localhost\nSubject: x\n\nx\n";
+    let digest = ["--auth", "digest-md5", "--tls", "none"];
+    let chosen = async |realm, layer| {
+        let terms = ["--realm", realm, "--layer", layer];
+        let arguments = [&WITH_PASSWORD[..], &digest, &terms].concat();
+        send(server.legacy, &arguments, input).await
+    };
+    for (realm, layer, with) in [
+        ("localhost", "none", "with ESMTPA id"),
+        (
+            "example.org",
+            "integrity",
+            "with ESMTPA (DIGEST-MD5/auth-int) id",
+        ),
+        (
+            "Example.ORG",
+            "confidentiality",
+            "with ESMTPA (DIGEST-MD5/auth-conf/rc4) id",
+        ),
+    ] {
+        let output = chosen(realm, layer).await;
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let content = newest(&server).await;
+        assert!(content.contains(with), "{layer}: {content}");
+    }
+    // Without a hash for it, nobody is let in there.
+    let output = chosen("example.net", "none").await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+
+    // Neither left out where there is TLS, nor where another mechanism would be stronger.
+    let ca = ca(&server);
+    let inside_tls = ["--ca", &ca, "--tls", "implicit", "--layer", "integrity"];
+    let output = send(
+        server.smtps,
+        &[&WITH_PASSWORD[..], &inside_tls].concat(),
+        input,
+    )
+    .await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let output = chosen("localhost", "some").await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("none, integrity, confidentiality"));
 }
 
 // 2 = called in a way that cannot work; nothing is connected to.

@@ -132,6 +132,20 @@ fn dig_04_ls_25_the_realm_it_takes() {
     assert!(taken("joe@c.example", two).contains("realm=\"a.example\""));
     assert!(!taken("joe", "").contains("realm="));
     assert!(!taken("joe", "realm=\"\",").contains("realm="));
+
+    // Whoever knows which is told none other, as the server spells it.
+    let wants = |realm: &str, realms: &str| {
+        let params = ClientParams {
+            realm: Some(realm.to_owned()),
+            ..user("joe@a.example")
+        };
+        let challenge = format!("{realms}nonce=\"n\",algorithm=md5-sess");
+        respond(params, b"secret", &challenge).unwrap().0
+    };
+    assert!(wants("b.example", two).contains("realm=\"B.example\""));
+    assert!(wants("c.example", two).contains("realm=\"c.example\""));
+    assert!(wants("c.example", "").contains("realm=\"c.example\""));
+    assert!(!wants("", two).contains("realm="));
 }
 
 // LAYER-08, DIG-23: the strongest that both sides allow; nothing unless it is asked for.

@@ -12,6 +12,7 @@ use gatepost_sasl::Mechanism;
 
 use super::Protection;
 use crate::cli::output::printable;
+use crate::config::resolved::AuthTerms;
 
 /// Where to send, and as whom.
 pub(in crate::cli) struct Submission {
@@ -23,6 +24,7 @@ pub(in crate::cli) struct Submission {
     pub(in crate::cli) certificate: Option<Certificate>,
     pub(in crate::cli) credentials: Option<Credentials>,
     pub(in crate::cli) choice: MechanismChoice,
+    pub(in crate::cli) terms: AuthTerms,
     pub(in crate::cli) show: Show,
 }
 
@@ -84,6 +86,10 @@ impl Submission {
         }
         if let Some(certificate) = &self.certificate {
             connector = connector.certificate(certificate.clone());
+        }
+        connector = connector.layers(self.terms.layers());
+        if let Some(realm) = &self.terms.realm {
+            connector = connector.realm(realm);
         }
         connector = match self.show {
             Show::Never => connector,

@@ -21,6 +21,7 @@ use self::options::Options;
 use self::settings::Settings;
 use crate::cli::send::{Show, Submission};
 use crate::cli::{CommandError, complain};
+use crate::config::resolved::AuthTerms;
 
 /// Why it was not sent, with a status of sysexits.h.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,6 +131,7 @@ fn envelope(
 fn submission(options: &Options, settings: Settings) -> Result<Submission, Failure> {
     Ok(Submission {
         certificate: None,
+        terms: AuthTerms::default(),
         credentials: credentials(&settings)?,
         host: settings.host,
         port: settings.port,

@@ -50,6 +50,7 @@ fn by_certificate(files: &CertificateFiles, mechanism: Option<&'static Mechanism
         user: String::new(),
         secret: SecretFile::Certificate(files.clone()),
         certificate: None,
+        terms: Box::default(),
     }
 }
 
@@ -61,6 +62,7 @@ fn by_password(files: &CertificateFiles, directory: &Path) -> RouteAuth {
         user: "dev@localhost".to_owned(),
         secret: SecretFile::Password(password_file),
         certificate: Some(files.clone()),
+        terms: Box::default(),
     }
 }
 

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 
 use gatepost::config::pattern::Pattern;
 use gatepost::config::resolved::{
-    HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, SecretFile, Smarthost as Target,
+    AuthTerms, HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, SecretFile,
+    Smarthost as Target,
 };
 use gatepost::observe::event::DeliveryOutcome;
 use gatepost::observe::reason::Reason;
 use gatepost::queue::{EntryState, EntryView, ListQuery, Queue};
+use gatepost_sasl::LayerStrength;
 use gatepost_sasl::mechanism::{
     self, CRAM_MD5, DIGEST_MD5, LOGIN, Mechanism, PLAIN, SCRAM_SHA_1, SCRAM_SHA_1_PLUS,
     SCRAM_SHA_256, SCRAM_SHA_256_PLUS, SCRAM_SHA_512, SCRAM_SHA_512_PLUS,
@@ -37,6 +39,7 @@ fn route(
         user: "dev@localhost".to_owned(),
         secret: SecretFile::Password(password_file),
         certificate: None,
+        terms: Box::default(),
     };
     route_with(next, domain, address, tls, auth)
 }
@@ -179,6 +182,52 @@ async fn through(
     assert_eq!(layer, used == &DIGEST_MD5, "{domain}: {content}");
     let with = if protected { "ESMTPSA" } else { "ESMTPA" };
     assert!(content.contains(&format!("with {with} ")), "{content}");
+}
+
+// DIG-04, LAYER-08: what a route insists on.
+#[tokio::test]
+async fn a_route_insists_on_a_layer() {
+    let next = Server::start_with(|config| {
+        config.accounts.digest_realms = vec!["localhost".to_owned(), "example.org".to_owned()];
+        config.listeners[2].auth.mechanisms = Some(mechanism::ALL.into());
+    })
+    .await;
+    let rows = [
+        ("none.example", LayerStrength::None, "with ESMTPA id"),
+        (
+            "integrity.example",
+            LayerStrength::Integrity,
+            "with ESMTPA (DIGEST-MD5/auth-int) id",
+        ),
+    ];
+    let mut world = World::start(|_| {
+        let to = |(domain, layer, _): &(&str, LayerStrength, &str)| {
+            let digest = Some(&DIGEST_MD5);
+            let mut route = route(&next, domain, next.legacy, RouteTls::None, digest);
+            if let RouteAction::Smarthost(target) = &mut route.action
+                && let Some(auth) = &mut target.auth
+            {
+                *auth.terms = AuthTerms {
+                    realm: Some("example.org".to_owned()),
+                    layer: Some(*layer),
+                };
+            }
+            route
+        };
+        rows.iter().map(to).collect()
+    });
+    for (domain, _, with) in rows {
+        let recipient = format!("you@{domain}");
+        world.submit("dev@localhost", &[&recipient], MESSAGE).await;
+        let event = world.attempt(&recipient).await;
+        assert_eq!(event.outcome, DeliveryOutcome::Delivered, "{event:?}");
+        let arrived = captured(&next.queue).await.remove(0);
+        let mut content = String::new();
+        let mut stored = next.queue.content(arrived.id).await.unwrap();
+        stored.read_to_string(&mut content).await.unwrap();
+        assert!(content.contains(with), "{domain}: {content}");
+    }
+    world.stop().await;
 }
 
 // V-52: a certificate that is not good stops the lane, and no password leaves.

@@ -56,6 +56,7 @@ async fn deliver(rogue: Rogue) {
                 user: "user".to_owned(),
                 secret: SecretFile::Password(password_file),
                 certificate: None,
+                terms: Box::default(),
             });
         }
         vec![capture_notices(), route]

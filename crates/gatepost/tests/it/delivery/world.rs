@@ -98,6 +98,7 @@ pub(super) fn route_with_password(
             user: user.to_owned(),
             secret: SecretFile::Password(password_file),
             certificate: None,
+            terms: Box::default(),
         });
     }
     route

@@ -73,12 +73,14 @@ async fn relay_by_certificate(peer: &ServerPeer, program: Program) {
         user: String::new(),
         secret: SecretFile::Certificate(files.clone()),
         certificate: None,
+        terms: Box::default(),
     };
     let by_password = RouteAuth {
         mechanism: None,
         user: USER.to_owned(),
         secret: SecretFile::Password(password_file),
         certificate: Some(files.clone()),
+        terms: Box::default(),
     };
     let ways = [
         ("named", by_certificate(Some(&EXTERNAL)), &EXTERNAL),
@@ -136,6 +138,7 @@ async fn ext_04_mail_waits_at_an_exim_that_does_not_know_the_certificate() {
         user: String::new(),
         secret: SecretFile::Certificate(files),
         certificate: None,
+        terms: Box::default(),
     };
     let route = route_with(&peer, "peer.test", RouteTls::StartTls, Some(auth));
     let server = server_with(vec![route]).await;
@@ -173,6 +176,7 @@ async fn ext_04_a_certificate_is_shown_to_a_server_without_auth() {
         user: String::new(),
         secret: SecretFile::Certificate(files.clone()),
         certificate: None,
+        terms: Box::default(),
     };
     let route = route_with(&peer, "peer.test", RouteTls::StartTls, Some(auth));
     let server = server_with(vec![route]).await;
@@ -214,6 +218,7 @@ async fn cb_07_dovecot_and_we_bind_scram_to_the_same_connection() {
                 user: USER.to_owned(),
                 secret: SecretFile::Password(password_file.clone()),
                 certificate: None,
+                terms: Box::default(),
             };
             let domain = format!("{name}.{word}.test");
             routes.push(route_with(&peer, &domain, tls, Some(auth)));

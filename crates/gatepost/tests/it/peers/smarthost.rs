@@ -34,6 +34,7 @@ pub(super) fn route(
         user: USER.to_owned(),
         secret: SecretFile::Password(password_file),
         certificate: None,
+        terms: Box::default(),
     };
     route_with(peer, domain, tls, Some(auth))
 }

@@ -74,6 +74,7 @@ async fn gss_01_the_relay_authenticates_with_the_ticket_of_its_cache() {
                 user: String::new(),
                 secret: SecretFile::Ticket(cache.into()),
                 certificate: None,
+                terms: Box::default(),
             };
             route_with(&peer, domain, tls, Some(auth))
         });

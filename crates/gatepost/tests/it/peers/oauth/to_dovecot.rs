@@ -106,6 +106,7 @@ fn route(peer: &ServerPeer, domain: &str, mechanism: &str, token: PathBuf) -> Ro
                 user: USER.to_owned(),
                 secret: SecretFile::Token(token),
                 certificate: None,
+                terms: Box::default(),
             }),
             send_auth_param: true,
         }),
