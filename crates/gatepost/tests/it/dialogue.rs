@@ -1,8 +1,12 @@
 //! Whole conversations with the whole server, over real sockets and real TLS.
 
+use std::time::Duration;
+
 use gatepost::config::resolved::MissingFrom;
 use gatepost_smtp::quirk::Quirk;
 use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::server::{AUTH_PLAIN, Server};
 use crate::talk::Talk;
@@ -371,4 +375,20 @@ async fn what_is_not_plain_text_is_noticed_on_the_way_in() {
             assert!(content(&server, id).await.is_ascii());
         }
     }
+}
+
+/// A reply that cannot be written ends the session at once: nobody will say anything any more, and its place is for others.
+#[tokio::test]
+async fn a_peer_that_is_gone_before_its_reply_leaves_no_session_behind() {
+    let server = Server::start().await;
+    for _ in 0..5 {
+        let mut peer = TcpStream::connect(server.legacy).await.unwrap();
+        let mut greeting = [0; 64];
+        assert!(peer.read(&mut greeting).await.unwrap() > 0);
+        peer.set_zero_linger().unwrap();
+        // The server, on the same thread, gets to run when the reset is behind the command already.
+        peer.try_write(b"NOOP\r\n").unwrap();
+    }
+    let closed = server.log.wait_for_count("event=connection-closed", 5);
+    timeout(Duration::from_secs(20), closed).await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod curl;
+mod faults;
 mod gsasl;
 pub(super) mod javamail;
 mod msmtp;
