@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gatepost_client::{Certificate, Credential, Error};
+use gatepost_client::{Certificate, Credential, Credentials, Error};
 use gatepost_sasl::Secret;
 
 use crate::config::resolved::{CertificateFiles, RouteAuth, SecretFile};
@@ -37,6 +37,19 @@ pub struct Proof {
     pub certificate: Option<Certificate>,
     /// Changes with every change of the files' content.
     pub generation: u64,
+}
+
+impl Proof {
+    /// What to authenticate with. A ticket and a certificate name their owner themselves, so that the user of the route is whom to act as.
+    pub fn credentials(&self, auth: &RouteAuth) -> Credentials {
+        let credential = self.credential.clone();
+        let names_itself = matches!(credential, Credential::Ticket(_) | Credential::Certificate);
+        Credentials {
+            authcid: auth.user.clone(),
+            authzid: (names_itself && !auth.user.is_empty()).then(|| auth.user.clone()),
+            credential,
+        }
+    }
 }
 
 /// Why there is no proof.

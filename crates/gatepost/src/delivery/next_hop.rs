@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatepost_client::{
-    ChannelError, ChannelFault, Client, ClientFailure, Connector, Credential, Credentials,
-    Envelope, Error, Extension, MechanismChoice, MechanismPins, Recipient, ReplyCode, Roots,
-    SendReport, Stage, Submitter, TlsMode,
+    ChannelError, ChannelFault, Client, ClientFailure, Connector, Envelope, Error, Extension,
+    MechanismChoice, MechanismPins, Recipient, ReplyCode, Roots, SendReport, Stage, Submitter,
+    TlsMode,
 };
 use tokio::sync::Semaphore;
 
@@ -246,14 +246,7 @@ impl NextHop {
             let choice = auth
                 .mechanism
                 .map_or(MechanismChoice::Strongest, MechanismChoice::Only);
-            let credential = proof.credential.clone();
-            let names_itself =
-                matches!(credential, Credential::Ticket(_) | Credential::Certificate);
-            let credentials = Credentials {
-                authcid: auth.user.clone(),
-                authzid: (names_itself && !auth.user.is_empty()).then(|| auth.user.clone()),
-                credential,
-            };
+            let credentials = proof.credentials(auth);
             mechanism = Some(client.authenticate(&credentials, choice).await?.name);
         }
         let facts = HopFacts {
@@ -402,7 +395,7 @@ impl NextHop {
 
 /// A certificate alone proves us to a server that knows no AUTH at all. One that does, and does not offer EXTERNAL, does not know the
 /// certificate: what it would say to the message is not about the message.
-fn is_proven_by_tls(auth: &RouteAuth, client: &Client) -> bool {
+pub fn is_proven_by_tls(auth: &RouteAuth, client: &Client) -> bool {
     matches!(auth.secret, SecretFile::Certificate(_))
         && auth.mechanism.is_none()
         && !client.capabilities().has(Extension::Auth)

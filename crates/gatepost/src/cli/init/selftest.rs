@@ -2,11 +2,9 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use gatepost_client::{
-    Connector, Credential, Credentials, Error, MechanismChoice, Roots, Secret, TlsMode as ClientTls,
-};
+use gatepost_client::{Connector, Error, MechanismChoice, Roots, TlsMode as ClientTls};
 
 use tokio::time::timeout;
 
@@ -15,6 +13,8 @@ use super::report::Report;
 use super::{certificate, rehearsal};
 use crate::config::check::advice;
 use crate::config::resolved::{Config, HostPort, Listener, RouteAction, RouteTls, Smarthost};
+use crate::delivery::credential::{ProofFault, RouteCredential};
+use crate::delivery::next_hop::is_proven_by_tls;
 use crate::net::listener;
 
 /// How long the next server may take over greeting, TLS and AUTH together.
@@ -154,10 +154,10 @@ async fn next_server(smarthost: &Smarthost, host: &HostPort, report: &mut Report
     };
     match greeted {
         Ok(detail) => report.pass(CHECK, format!("{shown} {detail}")),
-        Err(Refused::Password(error)) => report.fail(
+        Err(Refused::Proof(error)) => report.fail(
             CHECK,
-            error,
-            "the file must hold the password and nothing else, readable for the server",
+            error.to_string(),
+            "the file must hold what the route names and nothing else, readable for the server",
         ),
         Err(Refused::Dialogue(error)) => {
             let next = match error {
@@ -173,8 +173,14 @@ async fn next_server(smarthost: &Smarthost, host: &HostPort, report: &mut Report
 }
 
 enum Refused {
-    Password(String),
+    Proof(ProofFault),
     Dialogue(Error),
+}
+
+impl From<ProofFault> for Refused {
+    fn from(fault: ProofFault) -> Self {
+        Self::Proof(fault)
+    }
 }
 
 impl From<Error> for Refused {
@@ -195,29 +201,135 @@ async fn greet(smarthost: &Smarthost, host: &HostPort) -> Result<String, Refused
         let roots = Roots::from_pem_file(ca).map_err(Error::from)?;
         connector = connector.roots(roots);
     }
+    let proof = match &smarthost.auth {
+        Some(auth) => Some((auth, RouteCredential::new(auth).read(Instant::now()).await?)),
+        None => None,
+    };
+    if let Some(certificate) = proof.as_ref().and_then(|(_, it)| it.certificate.as_ref()) {
+        connector = connector.certificate(certificate.clone());
+    }
     let mut client = connector.connect().await?;
     let channel = match client.tls() {
         Some(tls) => format!("answers over {}, certificate verified", tls.version),
         None => "answers in clear text".to_owned(),
     };
-    let mut proof = String::new();
-    if let Some(auth) = &smarthost.auth {
-        let file = auth.secret.path();
-        let password = std::fs::read_to_string(file)
-            .map_err(|error| Refused::Password(format!("{}: {error}", file.display())))?;
-        let line = password.strip_suffix('\n').unwrap_or(&password);
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        let credentials = Credentials {
-            authcid: auth.user.clone(),
-            authzid: None,
-            credential: Credential::Password(Secret::new(line.as_bytes())),
-        };
+    let mut accepted = String::new();
+    if let Some((auth, proof)) = proof
+        && !is_proven_by_tls(auth, &client)
+    {
         let choice = auth
             .mechanism
             .map_or(MechanismChoice::Strongest, MechanismChoice::Only);
-        let used = client.authenticate(&credentials, choice).await?;
-        proof = format!(", {} accepted for {}", used.name, auth.user);
+        let used = client
+            .authenticate(&proof.credentials(auth), choice)
+            .await?;
+        accepted = format!(", {} accepted for {}", used.name, auth.user);
     }
     client.quit().await;
-    Ok(channel + &proof)
+    Ok(channel + &accepted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::resolved::{RouteAuth, SecretFile};
+
+    /// Takes one connection and every password; gives the lines it heard.
+    async fn next_server(socket: TcpListener) -> Vec<String> {
+        let (stream, _) = socket.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut heard = Vec::new();
+        let mut reply = "220 next.example\r\n";
+        loop {
+            stream.write_all(reply.as_bytes()).await.unwrap();
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return heard;
+            }
+            reply = match line.split_whitespace().next() {
+                Some("EHLO") => "250-next.example\r\n250 AUTH PLAIN GSSAPI XOAUTH2\r\n",
+                Some("AUTH") => "235 2.7.0 ok\r\n",
+                _ => "221 2.0.0 bye\r\n",
+            };
+            heard.push(line);
+        }
+    }
+
+    async fn heard_of(secret: SecretFile) -> (bool, String) {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = HostPort {
+            host: "127.0.0.1".to_owned(),
+            port: socket.local_addr().unwrap().port(),
+        };
+        let smarthost = Smarthost {
+            hosts: vec![host.clone()],
+            tls: RouteTls::None,
+            ca: None,
+            auth: Some(RouteAuth {
+                mechanism: None,
+                user: "scans@example.com".to_owned(),
+                secret,
+                certificate: None,
+            }),
+            send_auth_param: true,
+        };
+        let (heard, greeted) = tokio::join!(next_server(socket), greet(&smarthost, &host));
+        (greeted.is_ok(), heard.concat())
+    }
+
+    /// A token and a ticket open more than this one server: neither is ever tried as a password.
+    #[tokio::test]
+    async fn what_a_route_names_is_tried_as_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, "secret\n").unwrap();
+            path
+        };
+        let (taken, heard) = heard_of(SecretFile::Password(file("password"))).await;
+        // NUL scans@example.com NUL secret.
+        assert!(
+            taken && heard.contains("AUTH PLAIN AHNjYW5zQGV4YW1wbGUuY29tAHNlY3JldA=="),
+            "{heard}"
+        );
+        for secret in [
+            SecretFile::Token(file("token")),
+            SecretFile::Ticket(file("ticket")),
+        ] {
+            let (taken, heard) = heard_of(secret).await;
+            assert!(!taken && !heard.contains("AUTH PLAIN"), "{heard}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_there_is_told_by_its_kind() {
+        let host = HostPort {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+        };
+        let smarthost = Smarthost {
+            hosts: vec![host.clone()],
+            tls: RouteTls::StartTls,
+            ca: None,
+            auth: Some(RouteAuth {
+                mechanism: None,
+                user: "scans@example.com".to_owned(),
+                secret: SecretFile::Token(Path::new("/nonexistent/token").to_owned()),
+                certificate: None,
+            }),
+            send_auth_param: true,
+        };
+        let Err(Refused::Proof(fault)) = greet(&smarthost, &host).await else {
+            panic!("there is a token");
+        };
+        assert!(
+            fault.to_string().contains("token file /nonexistent/token"),
+            "{fault}"
+        );
+    }
 }
