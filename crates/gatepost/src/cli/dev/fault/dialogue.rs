@@ -301,3 +301,99 @@ fn two_lines(reply: &[u8]) -> Vec<u8> {
     }
     [&first, reply].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Observer;
+
+    fn dialogue(written: &[&str]) -> Dialogue {
+        let written: Vec<_> = written.iter().map(|&it| it.to_owned()).collect();
+        let faults = Faults::read(&written, Observer::new(Vec::new()))
+            .unwrap_or_else(|_| panic!("{written:?}"));
+        let mut dialogue = Dialogue::new(Arc::new(faults), SessionId::new("K7Q2").unwrap());
+        assert_eq!(
+            told(dialogue.session_said(b"220 localhost\r\n")),
+            ["220 localhost\r\n"]
+        );
+        dialogue
+    }
+
+    fn told(relayed: Relayed) -> Vec<String> {
+        assert_eq!(relayed.to_session, b"");
+        let said = |deed| match deed {
+            Deed::Tell(octets) => String::from_utf8(octets).unwrap(),
+            other => format!("{other:?}"),
+        };
+        relayed.to_peer.into_iter().map(said).collect()
+    }
+
+    /// The client says this, in pieces of this size; the session hears all of it.
+    fn says(dialogue: &mut Dialogue, octets: &[u8], size: usize) {
+        let heard = octets.chunks(size).map(|piece| {
+            let relayed = dialogue.peer_said(piece);
+            assert_eq!(relayed.to_peer, []);
+            relayed.to_session
+        });
+        assert_eq!(heard.collect::<Vec<_>>().concat(), octets);
+    }
+
+    #[test]
+    fn lines_may_come_in_pieces_of_any_size() {
+        for size in [1, 2, 7, 100] {
+            let mut dialogue = dialogue(&["login:2:close-after", "login:challenge:empty"]);
+            says(&mut dialogue, b"EHLO x\r\naUtH login\r\n", size);
+            let replies =
+                dialogue.session_said(b"250-localhost\r\n250 AUTH LOGIN\r\n334 VXNlcm5hbWU6\r\n");
+            assert_eq!(
+                told(replies),
+                ["250-localhost\r\n250 AUTH LOGIN\r\n334 \r\n"]
+            );
+            says(&mut dialogue, b"ZGV2\r\n", size);
+            let replies = dialogue.session_said(b"334 UGFzc3dvcmQ6\r\n");
+            assert_eq!(told(replies), ["334 UGFzc3dvcmQ6\r\n", "Close"]);
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_kept() {
+        let mut dialogue = dialogue(&["plain:first"]);
+        for _ in 0..100 {
+            says(&mut dialogue, &[b'x'; 4096], 4096);
+        }
+        assert!(dialogue.line.len() <= LINE_LENGTH);
+    }
+
+    #[test]
+    fn behind_a_success_everything_passes_as_it_is() {
+        let mut dialogue = dialogue(&["*:outcome:two-lines", "*:first:421"]);
+        says(&mut dialogue, b"AUTH CRAM-MD5\r\n", 100);
+        let replies = dialogue.session_said(b"334 PGE+\r\n");
+        assert_eq!(told(replies).len(), 2, "421, and closed");
+        says(&mut dialogue, b"eA==\r\n", 100);
+        // What follows in the same octets may be protected already.
+        let replies = dialogue.session_said(b"235 ok\r\n\0\0\0\x05AUTH\n");
+        assert_eq!(told(replies), ["235-ok\r\n235 ok\r\n\0\0\0\x05AUTH\n"]);
+        says(&mut dialogue, b"AUTH PLAIN x\r\n", 3);
+        assert_eq!(told(dialogue.session_said(b"250 ok\r\n")), ["250 ok\r\n"]);
+    }
+
+    /// AUTH-21: the session hears the empty line that the client was never asked for.
+    #[test]
+    fn a_withheld_proof_is_acknowledged_in_the_clients_place() {
+        let mut dialogue = dialogue(&["scram-sha-1:final:no-signature"]);
+        says(&mut dialogue, b"AUTH SCRAM-SHA-1 biws\r\n", 100);
+        assert_eq!(
+            told(dialogue.session_said(b"334 cj14\r\n")),
+            ["334 cj14\r\n"]
+        );
+        says(&mut dialogue, b"Yz1i\r\n", 100);
+        // v=
+        let relayed = dialogue.session_said(b"334 dj0=\r\n");
+        assert_eq!(
+            (&relayed.to_session[..], &relayed.to_peer[..]),
+            (&b"\r\n"[..], &[][..])
+        );
+        assert_eq!(told(dialogue.session_said(b"235 ok\r\n")), ["235 ok\r\n"]);
+    }
+}

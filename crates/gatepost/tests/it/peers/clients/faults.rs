@@ -33,24 +33,44 @@ for mechanism in sys.argv[2:]:
 /// Faults of one server, and how `smtplib` ends by PLAIN, LOGIN and CRAM-MD5, each once.
 const ROUNDS: [([&str; 3], [&str; 3]); 5] = [
     (
-        ["plain:first:close", "login:2:421", "cram-md5:challenge:mangled-base64"],
+        [
+            "plain:first:close",
+            "login:2:421",
+            "cram-md5:challenge:mangled-base64",
+        ],
         ["SMTPServerDisconnected", "421", "Error"],
     ),
     (
-        ["plain:outcome:454", "login:challenge:other-prompt", "cram-md5:outcome:535"],
+        [
+            "plain:outcome:454",
+            "login:challenge:other-prompt",
+            "cram-md5:outcome:535",
+        ],
         ["454", "in", "535"],
     ),
     (
-        ["plain:outcome:two-lines", "login:outcome:close-after", "cram-md5:first:empty"],
+        [
+            "plain:outcome:two-lines",
+            "login:outcome:close-after",
+            "cram-md5:first:empty",
+        ],
         ["in", "in, then cut", "535"],
     ),
     (
-        ["plain:outcome:extra-challenge", "login:2:slow=300ms", "cram-md5:outcome:close"],
+        [
+            "plain:outcome:extra-challenge",
+            "login:2:slow=300ms",
+            "cram-md5:outcome:close",
+        ],
         ["in", "in", "SMTPServerDisconnected"],
     ),
     // The second to come meets nothing any more.
     (
-        ["*:outcome:454-once", "*:outcome:two-lines", "login:first:close-once"],
+        [
+            "*:outcome:454-once",
+            "*:outcome:two-lines",
+            "login:first:close-once",
+        ],
         ["454", "SMTPServerDisconnected", "in"],
     ),
 ];
