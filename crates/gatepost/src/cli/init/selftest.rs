@@ -208,6 +208,12 @@ async fn greet(smarthost: &Smarthost, host: &HostPort) -> Result<String, Refused
     if let Some(certificate) = proof.as_ref().and_then(|(_, it)| it.certificate.as_ref()) {
         connector = connector.certificate(certificate.clone());
     }
+    if let Some(auth) = &smarthost.auth {
+        connector = connector.layers(auth.terms.layers());
+        if let Some(realm) = &auth.terms.realm {
+            connector = connector.realm(realm);
+        }
+    }
     let mut client = connector.connect().await?;
     let channel = match client.tls() {
         Some(tls) => format!("answers over {}, certificate verified", tls.version),
@@ -275,6 +281,7 @@ mod tests {
                 user: "scans@example.com".to_owned(),
                 secret,
                 certificate: None,
+                terms: Box::default(),
             }),
             send_auth_param: true,
         };
@@ -321,6 +328,7 @@ mod tests {
                 user: "scans@example.com".to_owned(),
                 secret: SecretFile::Token(Path::new("/nonexistent/token").to_owned()),
                 certificate: None,
+                terms: Box::default(),
             }),
             send_auth_param: true,
         };
