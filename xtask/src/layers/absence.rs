@@ -219,6 +219,19 @@ fn has_word(code: &str, word: &str) -> bool {
         .any(|found| found == word)
 }
 
+/// The seam between the two TLS libraries.
+const OLD_TLS: [&str; 2] = [
+    "crates/gatepost/src/net/tls/old.rs",
+    "crates/gatepost/src/net/tls/stream.rs",
+];
+
+pub(super) fn openssl_is_for_old_tls(workspace: &Workspace) -> Vec<Violation> {
+    words(workspace, "crates/", &["openssl::"], &OLD_TLS)
+        .into_iter()
+        .map(|found| found.violates("OpenSSL stands in net/tls/old.rs: all other TLS is rustls"))
+        .collect()
+}
+
 const TEST_BRANCHES: [&str; 2] = ["cfg!(test)", "cfg(not(test))"];
 
 pub(super) fn no_test_branch_in_production(workspace: &Workspace) -> Vec<Violation> {
@@ -441,6 +454,15 @@ mod tests {
         assert_eq!(count(rule, "crates/gatepost-gssapi/src/x.rs", text), 0);
         assert_eq!(count(rule, "crates/gatepost/src/auth/x.rs", text), 1);
         assert_eq!(count(rule, "xtask/src/x.rs", text), 1);
+    }
+
+    #[test]
+    fn openssl_elsewhere_is_found() {
+        let rule = openssl_is_for_old_tls;
+        let text = "use tokio_openssl::SslStream;\n// openssl::ssl\n";
+        assert_eq!(count(rule, "crates/gatepost/src/net/tls/old.rs", text), 0);
+        assert_eq!(count(rule, "crates/gatepost/src/net/wire.rs", text), 1);
+        assert_eq!(count(rule, "crates/gatepost-client/src/tls.rs", text), 1);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Violation {
 
 type Rule = fn(&Workspace) -> Vec<Violation>;
 
-const RULES: [(&str, Rule); 12] = [
+const RULES: [(&str, Rule); 13] = [
     ("crate dependencies", crates::only_downward),
     ("protocol crate trees", crates::protocol_trees_stay_small),
     ("module layers", modules::only_downward),
@@ -44,6 +44,7 @@ const RULES: [(&str, Rule); 12] = [
     ("disk writers", absence::only_named_places_write_files),
     ("long-lived tasks", absence::only_the_root_spawns),
     ("unsafe in its fence", absence::only_the_fence_is_unsafe),
+    ("one library for TLS", absence::openssl_is_for_old_tls),
     ("no test branch", absence::no_test_branch_in_production),
     (
         "no mechanism in the AUTH loop",

@@ -7,6 +7,7 @@
 //!
 //! Standards: RFC 8446, RFC 5246, RFC 7301, RFC 9266.
 
+use std::io;
 use std::sync::Arc;
 
 use gatepost_sasl::ChannelBindings;
@@ -16,9 +17,12 @@ use rustls::server::{
     NoServerSessionStorage, ServerConfig, ServerConnection, WebPkiClientVerifier,
 };
 use rustls::{
-    HandshakeKind, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion, version,
+    Error, HandshakeKind, PeerIncompatible, ProtocolVersion, SupportedCipherSuite,
+    SupportedProtocolVersion, version,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::{APPLICATION_PROTOCOLS, Certificates, ClientCertificates, TlsError};
 
@@ -39,7 +43,7 @@ pub struct Rules {
 /// The server's side of current TLS on one listener.
 #[derive(Clone)]
 pub(super) struct CurrentTls {
-    acceptor: TlsAcceptor,
+    pub(super) acceptor: TlsAcceptor,
     certificates: Certificates,
     plus_on_tls12: bool,
 }
@@ -59,9 +63,12 @@ impl CurrentTls {
         })
     }
 
-    /// Takes handshakes.
-    pub(super) fn acceptor(&self) -> &TlsAcceptor {
-        &self.acceptor
+    /// Takes the server's part in a handshake.
+    pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: S,
+    ) -> io::Result<TlsStream<S>> {
+        self.acceptor.accept(socket).await.map_err(explained)
     }
 
     /// What the session, the log and the trace field are told about a finished handshake (TLS-16).
@@ -136,6 +143,26 @@ fn provider() -> CryptoProvider {
     // A stable sort: among equals, the library's order holds.
     provider.cipher_suites.sort_by_key(|suite| !is_first(suite));
     provider
+}
+
+/// Who reads the log cannot know by which word the library means an old device.
+fn explained(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(|it| it.downcast_ref());
+    let too_old = matches!(
+        cause,
+        Some(Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOffered
+                | PeerIncompatible::Tls12NotOfferedOrEnabled
+                | PeerIncompatible::SupportedVersionsExtensionRequired
+                // What clients of TLS 1.0 and 1.1 lack first.
+                | PeerIncompatible::SignatureAlgorithmsExtensionRequired
+        ))
+    );
+    if too_old {
+        let detail = format!("the client is too old for the TLS of this listener ({error})");
+        return io::Error::new(error.kind(), detail);
+    }
+    error
 }
 
 /// All but what it can be bound by.

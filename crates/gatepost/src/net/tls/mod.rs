@@ -207,7 +207,7 @@ impl Tls {
     ) -> io::Result<Accepted<S>> {
         match &self.0 {
             Library::Current(current) => {
-                let stream = current.acceptor().accept(socket).await?;
+                let stream = current.accept(socket).await?;
                 let connection = stream.get_ref().1;
                 let presented = connection.peer_certificates().unwrap_or_default();
                 Ok(Accepted {

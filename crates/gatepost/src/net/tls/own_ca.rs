@@ -204,7 +204,7 @@ mod tests {
         assert_ne!(fs::read(&files.certificate).unwrap(), first);
         let certificate = tls::Certificates::load(&files, &[]).unwrap();
         let tls = CurrentTls::new(&certificate, None, Rules::default()).unwrap();
-        let config = Arc::clone(tls.acceptor().config());
+        let config = Arc::clone(tls.acceptor.config());
         let mut server = ServerConnection::new(config).unwrap();
         shake_hands(&mut client, &mut server);
         assert!(!client.is_handshaking() && !server.is_handshaking());
