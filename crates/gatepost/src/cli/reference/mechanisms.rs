@@ -34,7 +34,8 @@ EHLO announces a mechanism only where it can be completed: on this listener, on 
 table above; EHLO lists those that show the password behind the others, because simple clients take the first that they know.
 
 A *legacy* listener has `profile = \"legacy\"`: old devices, on networks that the configuration names. \"If named\" means that `listener.mechanisms` must name it;
-where that option stands, nothing else is offered there. `-PLUS` in TLS means TLS 1.3, and TLS 1.2 with `listener.plus_on_tls12`.
+where that option stands, nothing else is offered there. `-PLUS` in TLS means TLS 1.3, and TLS 1.2 with
+`listener.plus_on_tls12`; where `listener.tls_versions` reaches back to TLS 1.0 or 1.1, also those, bound by `tls-unique` as well.
 
 ";
 
