@@ -67,7 +67,8 @@ impl Loopback {
         if handshake {
             (self.server.tls_due, self.client.tls_due) = (false, false);
             self.server.handle(Input::TlsStarted(tls::facts()));
-            self.client.handle(ClientInput::TlsStarted(tls::facts()));
+            self.client
+                .handle(ClientInput::TlsStarted(tls::facts_with_certificate()));
         }
         let moved = !to_client.is_empty() || !to_server.is_empty() || handshake;
         self.from_server.extend(to_client);

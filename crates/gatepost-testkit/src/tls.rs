@@ -18,3 +18,11 @@ pub fn facts() -> TlsFacts {
         ..TlsFacts::default()
     }
 }
+
+/// The same to a client that was asked for a certificate, and has shown it (EXT-04).
+pub fn facts_with_certificate() -> TlsFacts {
+    TlsFacts {
+        client_certificate: Some("00".repeat(32)),
+        ..facts()
+    }
+}

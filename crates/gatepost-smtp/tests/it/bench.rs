@@ -39,7 +39,8 @@ pub(crate) fn client(commands: impl IntoIterator<Item = ClientCommand>) -> Clien
         start_tls: StartTlsUse::Required,
         ..ClientProfile::new(HelloName::parse("client.example.com").unwrap())
     };
-    ClientBench::new(profile, User::with(PASSWORD, commands), Some(tls::facts()))
+    let facts = tls::facts_with_certificate();
+    ClientBench::new(profile, User::with(PASSWORD, commands), Some(facts))
 }
 
 pub(crate) fn authenticate(mechanism: &'static Mechanism) -> ClientCommand {
