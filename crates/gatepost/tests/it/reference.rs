@@ -27,6 +27,23 @@ fn pages_in_the_tree_are_those_of_the_program() {
     }
 }
 
+/// Two that were written at the same time took one number more than once.
+#[test]
+fn decisions_are_numbered_in_order() {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/decisions");
+    let mut names: Vec<String> = std::fs::read_dir(&tree)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "README.md")
+        .collect();
+    names.sort();
+    for (name, number) in names.iter().zip(1..) {
+        assert!(name.starts_with(&format!("{number:04}-")), "{name}");
+        let text = std::fs::read_to_string(tree.join(name)).unwrap();
+        assert!(text.starts_with(&format!("# {number:04}: ")), "{name}");
+    }
+}
+
 /// `gatepost completions` prints what a shell can load.
 #[test]
 fn completions_are_what_bash_can_load() {
