@@ -13,10 +13,14 @@ use crate::server::Server;
 pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let built = Process::new(env!("CARGO"))
-            .args(["build", "--quiet", "--workspace", "--examples", "--offline"])
-            .status();
-        assert!(built.unwrap().success(), "the examples are built");
+        let mut build = Process::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--workspace", "--examples", "--offline"]);
+        // As this program is built: otherwise the library would be compiled once more.
+        if cfg!(feature = "peer-tests") {
+            build.args(["--features", "gatepost/peer-tests"]);
+        }
+        let built = build.status().unwrap();
+        assert!(built.success(), "the examples are built");
     });
     let here = std::env::current_exe().unwrap();
     here.parent()
