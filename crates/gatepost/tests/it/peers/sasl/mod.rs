@@ -1,5 +1,5 @@
 //! SASL implementations of others, both as clients of Gatepost and as its servers, with their security layers: the JDK, Perl's `Authen::SASL`,
-//! Cyrus SASL in sendmail and `smtptest`, GNU SASL.
+//! Cyrus SASL in sendmail and `smtptest`, GNU SASL, scramp.
 //!
 //! The message is longer than any buffer of a layer, on both sides.
 
@@ -7,6 +7,7 @@ mod exchange;
 mod gsasl;
 mod jdk;
 mod perl;
+mod scramp;
 mod sendmail;
 mod submitter;
 

@@ -2,6 +2,7 @@
 //! same (its keys have no parity bits, and it gives up where that OpenSSL mentions it).
 
 use gatepost_sasl::{ClientParams, LayerPolicy, LayerStrength};
+use tokio::process::Command;
 
 use super::super::clients::run;
 use super::super::corpus::{self, LineEnd};
@@ -88,6 +89,23 @@ async fn sendmail_offers_a_cipher_that_it_cannot_use() {
         .authenticate("DIGEST-MD5", params, PASSWORD)
         .await;
     assert_eq!(refused, Err("535 5.7.0 authentication failed".to_owned()));
+}
+
+// ANON-01.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sendmail_takes_mail_of_a_guest() {
+    let peer = ServerPeer::start_with(Program::Sendmail, &["--mechanisms", "ANONYMOUS"]).await;
+    let mut send = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    send.args(["send", &format!("localhost:{}", peer.starttls)])
+        .args(["--tls", "starttls", "--auth", "anonymous"])
+        .args(["--user", "guest@example.com", "--from", "dev@localhost"])
+        .args(["--to", "you@peer.test", "--ca"])
+        .arg(peer.ca());
+    run(&mut send, "gatepost send --auth anonymous").await;
+    let stored = peer.message_to("you@peer.test").await;
+    let facts = "method\tANONYMOUS\nuser\tanonymous\n";
+    assert!(stored.envelope.contains(facts), "{}", stored.envelope);
+    passed(NAME, "ANONYMOUS", "STARTTLS", "from gatepost send");
 }
 
 /// The strongest layer that sendmail wants in bits, and what it chooses. It never comes to 112: its 3DES does not work here either.
