@@ -61,12 +61,10 @@ impl Dev {
 
     /// What is printed behind this word.
     pub(crate) fn word(&self, word: &str) -> String {
-        let line = self
-            .printed
-            .lines()
-            .find(|line| line.trim_start().starts_with(word))
-            .unwrap();
-        line.split_whitespace().nth(1).unwrap().to_owned()
+        let mut lines = self.printed.lines();
+        let line = lines.find_map(|line| line.trim_start().strip_prefix(word));
+        let next = line.unwrap().split_whitespace().next();
+        next.unwrap().to_owned()
     }
 
     /// Sends SIGTERM and waits: gives exit status, what else it printed, and its log.

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::ACCOUNT;
+use super::asked::old_tls_authority;
 use super::fault::Faults;
 use crate::admin::token::Token;
 use crate::serve::{Bound, reachable};
 
 /// The text.
 pub(super) struct Hints<'a> {
-    /// The listeners: STARTTLS, implicit TLS, legacy.
+    /// The listeners: STARTTLS, implicit TLS, legacy, and that of old TLS if there is one.
     pub(super) bound: &'a [Bound],
     /// The web pages, and the token that changes through their API need.
     pub(super) pages: Option<(SocketAddr, &'a Token)>,
@@ -27,7 +28,7 @@ pub(super) struct Hints<'a> {
 
 impl fmt::Display for Hints<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [smtp, smtps, legacy] = self.bound else {
+        let [smtp, smtps, legacy, old_tls @ ..] = self.bound else {
             return Ok(());
         };
         let [smtp, smtps, legacy] = [smtp, smtps, legacy].map(|it| reachable(it.address));
@@ -44,6 +45,14 @@ impl fmt::Display for Hints<'_> {
         writeln!(f, "  STARTTLS   {smtp}")?;
         writeln!(f, "  TLS        {smtps}")?;
         writeln!(f, "  legacy     {legacy}  (clear text, every mechanism)")?;
+        if let [old_tls, ..] = old_tls {
+            let address = reachable(old_tls.address);
+            let ca = quoted(&old_tls_authority(self.directory).display().to_string());
+            writeln!(
+                f,
+                "  old TLS    {address}  (STARTTLS from TLS 1.0 on, CA {ca})"
+            )?;
+        }
         writeln!(f, "  CA         {ca}")?;
         writeln!(
             f,

@@ -4,6 +4,7 @@
 //! captured mail) is in one directory, which is gone after the run unless `--dir` names one.
 //! Another than a loopback address takes `--expose`, and then the password is a random one (T-09).
 
+mod asked;
 mod directory;
 mod fault;
 mod hints;
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use gatepost_sasl::{Secret, mechanism};
+use gatepost_smtp::path::Address;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -28,6 +30,7 @@ use crate::config::resolved::{
 use crate::net::tls::own_ca;
 use crate::serve::Program;
 use crate::store::{CredentialKind, NewPassword, Store, StoreError};
+use asked::{Asked, TICKET_ACCOUNT};
 use directory::Directory;
 pub(crate) use directory::default_directory;
 use fault::Faults;
@@ -79,6 +82,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FAULT")]
     fault: Vec<String>,
     #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
     log: LogOptions,
 }
 
@@ -107,17 +112,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         None => Zeroizing::new(PASSWORD.to_owned()),
     };
     let directory = Directory::open(arguments.dir.as_deref())?;
-    let tls = certificate(directory.path(), &arguments.addresses())?;
+    let tls = certificate(directory.path(), arguments.addresses())?;
     own_ca::issue_client(directory.path(), ACCOUNT, SystemTime::now())
         .map_err(|error| CommandError::Failed(error.to_string()))?;
-    let config = config(arguments, directory.path(), tls);
+    let config = config(arguments, directory.path(), tls)?;
     let observer = telemetry.observer.clone();
     let served = process::runtime()?.block_on(async {
         let stop = stop_signal()?;
         let program = Program::build_interposed(config, telemetry, faults.interposed()).await?;
         let store = program.store().clone();
         let secret = Secret::new(password.as_bytes());
-        tokio::task::spawn_blocking(move || set_account(&store, &secret))
+        let tickets = arguments.asked.kerberos().is_some();
+        tokio::task::spawn_blocking(move || set_accounts(&store, &secret, tickets))
             .await
             .map_err(|error| CommandError::Failed(format!("account {ACCOUNT}: {error}")))?
             .map_err(|error| CommandError::Failed(format!("account {ACCOUNT}: {error}")))?;
@@ -141,31 +147,31 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 }
 
 impl Arguments {
-    fn addresses(&self) -> [(&'static str, SocketAddr); 4] {
-        [
+    fn addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let always = [
             ("--smtp", self.smtp),
             ("--smtps", self.smtps),
             ("--legacy", self.legacy),
             ("--http", self.http),
-        ]
+        ];
+        let old_tls = self.asked.old_tls.map(|address| ("--old-tls", address));
+        always.into_iter().chain(old_tls)
     }
 
     /// The first address that other machines can reach.
     fn exposed(&self) -> Option<(&'static str, SocketAddr)> {
         self.addresses()
-            .into_iter()
             .find(|(_, address)| !address.ip().to_canonical().is_loopback())
     }
 }
 
 fn certificate(
     directory: &Path,
-    addresses: &[(&'static str, SocketAddr)],
+    addresses: impl Iterator<Item = (&'static str, SocketAddr)>,
 ) -> Result<TlsFiles, CommandError> {
     let mut ips: Vec<IpAddr> = vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into()];
     ips.extend(
         addresses
-            .iter()
             .map(|(_, address)| address.ip())
             .filter(|ip| !ip.is_unspecified()),
     );
@@ -174,7 +180,7 @@ fn certificate(
         .map_err(|error| CommandError::Failed(error.to_string()))
 }
 
-fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
+fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Result<Config, CommandError> {
     let listener = |name: &str, address, tls, profile| Listener {
         name: name.to_owned(),
         address,
@@ -194,20 +200,22 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
         },
         auth: listener_auth(data, profile),
     };
-    let submission = ListenerProfile::Submission;
-    Config {
+    let (submission, legacy) = (ListenerProfile::Submission, ListenerProfile::Legacy);
+    let mut listeners = vec![
+        listener("smtp", arguments.smtp, TlsMode::StartTls, submission),
+        listener("smtps", arguments.smtps, TlsMode::Implicit, submission),
+        listener("legacy", arguments.legacy, TlsMode::None, legacy),
+    ];
+    if let Some((address, tls_versions)) = arguments.asked.old_tls(data)? {
+        listeners.push(Listener {
+            tls_versions,
+            ..listener("old-tls", address, TlsMode::StartTls, legacy)
+        });
+    }
+    Ok(Config {
         hostname: "localhost".to_owned(),
         data: data.to_owned(),
-        listeners: vec![
-            listener("smtp", arguments.smtp, TlsMode::StartTls, submission),
-            listener("smtps", arguments.smtps, TlsMode::Implicit, submission),
-            listener(
-                "legacy",
-                arguments.legacy,
-                TlsMode::None,
-                ListenerProfile::Legacy,
-            ),
-        ],
+        listeners,
         tls: Some(tls),
         more_tls: Vec::new(),
         token_issuers: Vec::new(),
@@ -226,13 +234,13 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Config {
             digest_realms: vec!["localhost".to_owned()],
             ..Accounts::default()
         },
-        kerberos: None,
+        kerberos: arguments.asked.kerberos(),
         client_certificates: Arc::new([CertificateRule {
             account: ACCOUNT.to_owned(),
             name: CertificateName::Email(ACCOUNT.to_owned()),
         }]),
         retry: RetrySchedule::default(),
-    }
+    })
 }
 
 /// Inside TLS certificates of the authority are asked for; in clear text every mechanism that needs no TLS is offered, those included
@@ -250,6 +258,19 @@ fn listener_auth(data: &Path, profile: ListenerProfile) -> ListenerAuth {
             anonymous_account: Some(ACCOUNT.into()),
             client_certificates: None,
         },
+    }
+}
+
+/// Makes sure that the account is there, and where tickets are accepted the one that they open, which sends as the same address.
+fn set_accounts(store: &Store, password: &Secret, tickets: bool) -> Result<(), StoreError> {
+    set_account(store, password)?;
+    if !tickets {
+        return Ok(());
+    }
+    let addresses: Vec<Address> = Address::parse(ACCOUNT).ok().into_iter().collect();
+    match store.add_account(TICKET_ACCOUNT, &addresses, &[]) {
+        Err(StoreError::AccountExists { .. }) => Ok(()),
+        added => added.map(drop),
     }
 }
 

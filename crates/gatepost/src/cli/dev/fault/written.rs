@@ -79,7 +79,7 @@ impl Fault {
     }
 }
 
-/// The mechanisms of a development server. It has no Kerberos realm.
+/// The mechanisms of a development server but GSSAPI: it has no Kerberos realm of its own.
 fn offered() -> impl Iterator<Item = &'static Mechanism> {
     let mechanisms = mechanism::ALL.iter().copied();
     mechanisms.filter(|mechanism| mechanism.needs != Needs::PassThrough)

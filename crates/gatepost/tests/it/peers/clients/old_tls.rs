@@ -4,6 +4,7 @@ use gatepost::config::resolved::OldVersion;
 use tokio::process::Command;
 
 use super::run;
+use crate::dev::{Dev, LOOPBACK};
 use crate::old_tls::add_old_listeners;
 use crate::peer_table::passed;
 use crate::server::Server;
@@ -236,4 +237,20 @@ async fn curl_delivers_by_tls_1_0() {
     let seen = server.log.lines_with("event=auth ");
     let by_old_tls = |line: &&String| line.contains(" tls=TLSv1.0 ");
     assert_eq!(seen.iter().filter(by_old_tls).count(), 2, "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_speaks_old_tls_where_it_is_told_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = [&LOOPBACK[..], &["--old-tls", "127.0.0.1:0"]].concat();
+    let dev = tokio::task::block_in_place(|| Dev::start(directory.path(), &arguments));
+    let ca = directory.path().join("old-tls/ca.pem");
+    let options = format!(
+        "-tls1 -starttls smtp -verify_return_error -CAfile {}",
+        ca.display()
+    );
+    let port = dev.address("old TLS").port();
+    let said = s_client(&options, port, "EHLO scanner\\r\\nQUIT\\r\\n").await;
+    assert!(said.contains("Protocol  : TLSv1\n"), "{said}");
+    assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
 }

@@ -17,6 +17,7 @@ use tokio::process::Command;
 
 use self::kdc::Kdc;
 use crate::child::run;
+use crate::dev::{Dev, LOOPBACK};
 use crate::peer_table::passed;
 use crate::server::Server;
 use crate::talk::Talk;
@@ -446,4 +447,26 @@ async fn gss_01_our_client_submits_with_a_ticket() {
         !output.status.success() && said.contains("/nonexistent/ticket"),
         "{said}"
     );
+}
+
+// `dev` has no realm, and takes the tickets of anybody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_takes_tickets_with_the_keytab_it_is_given() {
+    let user = "dev@EXAMPLE.TEST";
+    let kdc = Kdc::start(&[user], &[SERVICE]).await;
+    let cache = kdc.ticket(user, &[]).await;
+    let keytab = kdc.keytab();
+    let arguments = [&LOOPBACK[..], &["--keytab", keytab.to_str().unwrap()]].concat();
+    let directory = kdc.file("dev");
+    let dev = tokio::task::block_in_place(|| Dev::start(&directory, &arguments));
+    for (word, tls) in [("STARTTLS", "starttls"), ("legacy", "none")] {
+        let mut send = kdc.command(env!("CARGO_BIN_EXE_gatepost"));
+        send.args(["send", &format!("localhost:{}", dev.address(word).port())])
+            .args(["--tls", tls, "--ticket-cache", &cache, "--verbose"])
+            .args(["--from", "dev@localhost", "--to", "you@example.com"])
+            .arg("--ca")
+            .arg(directory.join("ca.pem"));
+        let said = succeeds(&mut send, "").await;
+        assert!(said.contains("AUTH GSSAPI"), "{said}");
+    }
 }
