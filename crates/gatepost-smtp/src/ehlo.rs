@@ -53,13 +53,10 @@ impl Announcement<'_> {
 }
 
 /// What a client of the `AUTH=` age can know: mechanisms that show the password, or in which the
-/// server speaks first; not those that carry a token.
+/// server always speaks first, and that is CRAM-MD5; not those that carry a token.
 fn is_old(mechanism: &Mechanism) -> bool {
-    let server_first = matches!(
-        mechanism.initial_response,
-        InitialResponse::Refused | InitialResponse::Resumes
-    );
-    mechanism.exposes_password && !mechanism.requires_tls() || server_first
+    mechanism.exposes_password && !mechanism.requires_tls()
+        || mechanism.initial_response == InitialResponse::Refused
 }
 
 fn names<'a>(mechanisms: impl Iterator<Item = &'a &'static Mechanism>) -> String {
@@ -96,17 +93,15 @@ mod tests {
         let expected = "250-submit.example.com\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-SMTPUTF8\r\n250-LIMITS RCPTMAX=100\r\n";
         assert_eq!(render(bare), format!("{expected}250 HELP\r\n"));
 
-        let mechanisms = [
-            gatepost_sasl::mechanism::by_name("PLAIN").unwrap(),
-            gatepost_sasl::mechanism::by_name("LOGIN").unwrap(),
-        ];
+        let mechanisms = ["SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"];
+        let mechanisms = mechanisms.map(|name| gatepost_sasl::mechanism::by_name(name).unwrap());
         let full = Announcement {
             starttls: true,
             mechanisms: &mechanisms,
             ..bare
         };
         let expected = format!(
-            "{expected}250-STARTTLS\r\n250-AUTH=PLAIN LOGIN\r\n250-AUTH PLAIN LOGIN\r\n250 HELP\r\n"
+            "{expected}250-STARTTLS\r\n250-AUTH=CRAM-MD5 PLAIN LOGIN\r\n250-AUTH SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN\r\n250 HELP\r\n"
         );
         assert_eq!(render(full), expected);
     }
