@@ -302,6 +302,23 @@ fn a_second_server_on_the_same_data_is_refused() {
     assert_eq!(first.stop(Signal::TERM).0, Some(0));
 }
 
+// CAP-05.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_announces_auth_in_the_old_form_on_its_legacy_lane_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = tokio::task::block_in_place(|| Dev::start(directory.path(), &LOOPBACK));
+    for (lane, old_form) in [("legacy", true), ("STARTTLS", false)] {
+        let mut talk = Talk::connect(dev.address(lane)).await;
+        talk.expect("220 ").await;
+        let offered = talk.ask("EHLO client.example", "250 ").await;
+        assert_eq!(
+            offered.contains("250-AUTH=CRAM-MD5 PLAIN LOGIN"),
+            old_form,
+            "{offered}"
+        );
+    }
+}
+
 /// ANON-01, EXT-02: on its legacy lane a guest leaves his trace; on the others the certificate that it made is its account's.
 #[test]
 fn dev_takes_guests_and_its_certificate() {

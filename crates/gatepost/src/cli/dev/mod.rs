@@ -17,6 +17,7 @@ use std::time::SystemTime;
 use clap::Args;
 use gatepost_sasl::{Secret, mechanism};
 use gatepost_smtp::path::Address;
+use gatepost_smtp::quirk::Quirk;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -190,7 +191,10 @@ fn config(arguments: &Arguments, data: &Path, tls: TlsFiles) -> Result<Config, C
         networks: Vec::new(),
         proxy: None,
         reached_as: std::sync::Arc::default(),
-        tolerate: Vec::new(),
+        tolerate: match profile {
+            ListenerProfile::Submission => Vec::new(),
+            ListenerProfile::Legacy => vec![Quirk::AuthEqualsLine],
+        },
         plus_on_tls12: false,
         require_auth: true,
         // For trying clients out: whatever they ask for.
