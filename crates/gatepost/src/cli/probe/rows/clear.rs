@@ -1,6 +1,6 @@
 //! Before TLS, on a server with STARTTLS.
 
-use super::{Needs, Row, Say, lines};
+use super::{Needs, Row, Say, judge_stranger, lines, strangers_mail};
 use crate::cli::probe::question::Question;
 use crate::cli::probe::report::Verdict;
 
@@ -40,23 +40,7 @@ pub(super) static ROWS: &[Row] = &[
             breaks: "a program that skips STARTTLS is not told so, or sends its mail in clear text",
         },
         needs: Needs::Clear,
-        say: Say::WhileWelcome(|| {
-            lines(&[
-                "MAIL FROM:<probe@example.com>",
-                "RCPT TO:<probe@example.net>",
-            ])
-        }),
-        judge: |it| match () {
-            () if it.last("530") => (Verdict::Ok, ""),
-            () if it.negative() => (
-                Verdict::Note,
-                "refused, but 530 tells a client what is missing",
-            ),
-            () if it.silence.is_some() => (Verdict::Note, "refused without a reply"),
-            () => (
-                Verdict::Fault,
-                "a stranger's recipient is accepted: an open relay",
-            ),
-        },
+        say: Say::WhileWelcome(strangers_mail),
+        judge: |it| judge_stranger(it, "refused, but 530 tells a client what is missing"),
     },
 ];

@@ -189,6 +189,27 @@ fn lines(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
+/// The beginning of a message from nobody to nobody.
+fn strangers_mail() -> Vec<String> {
+    lines(&[
+        "MAIL FROM:<probe@example.com>",
+        "RCPT TO:<probe@example.net>",
+    ])
+}
+
+/// What is said to that; `hint` is for a refusal that does not say how to do better.
+fn judge_stranger(it: &Answers, hint: &'static str) -> (Verdict, &'static str) {
+    match () {
+        () if it.last("530") => (Verdict::Ok, ""),
+        () if it.negative() => (Verdict::Note, hint),
+        () if it.silence.is_some() => (Verdict::Note, "refused without a reply"),
+        () => (
+            Verdict::Fault,
+            "a stranger's recipient is accepted: an open relay",
+        ),
+    }
+}
+
 /// A name that nobody has, which tells who reads the server's log where it comes from; in base64.
 fn nobody() -> String {
     STANDARD.encode("gatepost-probe")

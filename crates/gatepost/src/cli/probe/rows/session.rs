@@ -1,6 +1,6 @@
 //! Commands in and out of their order, on the channel where authentication belongs.
 
-use super::{Answers, Needs, Row, Say, lines, nobody_plain};
+use super::{Answers, Needs, Row, Say, judge_stranger, lines, nobody_plain, strangers_mail};
 use crate::cli::probe::question::Question;
 use crate::cli::probe::report::Verdict;
 
@@ -38,24 +38,8 @@ pub(super) static ROWS: &[Row] = &[
             breaks: "a program without a password reports a wrong address instead of asking for one",
         },
         needs: Needs::Hello,
-        say: Say::WhileWelcome(|| {
-            lines(&[
-                "MAIL FROM:<probe@example.com>",
-                "RCPT TO:<probe@example.net>",
-            ])
-        }),
-        judge: |it| match () {
-            () if it.last("530") => (Verdict::Ok, ""),
-            () if it.negative() => (
-                Verdict::Note,
-                "refused, but 530 tells a client to authenticate",
-            ),
-            () if it.silence.is_some() => (Verdict::Note, "refused without a reply"),
-            () => (
-                Verdict::Fault,
-                "a stranger's recipient is accepted: an open relay",
-            ),
-        },
+        say: Say::WhileWelcome(strangers_mail),
+        judge: |it| judge_stranger(it, "refused, but 530 tells a client to authenticate"),
     },
     Row {
         question: Question {
