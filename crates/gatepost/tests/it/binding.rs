@@ -12,16 +12,16 @@ use gatepost_sasl::{
     ChannelBindings, ClientAnswer, ClientParams, ClientQuestion, ClientStep, Mechanism, Secret,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SignatureAlgorithm};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
+use rustls::{HandshakeKind, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::server::Server;
 use crate::talk::Talk;
+use crate::trust::trusting;
 
 const BOUND: &str = "SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN";
 const UNBOUND: &str = "AUTH SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN";
@@ -52,17 +52,7 @@ impl Seen {
 }
 
 fn client(authorities: &[&Path], version: &'static SupportedProtocolVersion) -> TlsConnector {
-    let mut roots = RootCertStore::empty();
-    for authority in authorities {
-        let certificate = CertificateDer::from_pem_file(authority).unwrap();
-        roots.add(certificate).unwrap();
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(authorities, &[version]);
     TlsConnector::from(Arc::new(config))
 }
 

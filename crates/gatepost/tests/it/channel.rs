@@ -4,12 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, RootCertStore,
-    SupportedProtocolVersion,
-};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, HandshakeKind, ProtocolVersion, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -17,20 +13,10 @@ use tokio_rustls::client::TlsStream;
 
 use crate::server::{AUTH_PLAIN, Server};
 use crate::talk::Talk;
-
-const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12, &rustls::version::TLS13];
+use crate::trust::{VERSIONS, trusting};
 
 fn client(directory: &Path, versions: &[&'static SupportedProtocolVersion]) -> TlsConnector {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(&[&directory.join("ca.pem")], versions);
     TlsConnector::from(Arc::new(config))
 }
 
@@ -87,7 +73,7 @@ async fn tls_1_2_and_1_3_are_spoken_and_nothing_older() {
 #[tokio::test]
 async fn v_64_a_handshake_in_records_of_one_octet() {
     let server = Server::start().await;
-    let connector = client(server.directory.path(), BOTH);
+    let connector = client(server.directory.path(), VERSIONS);
     let name = ServerName::try_from("localhost").unwrap();
     let mut connection = ClientConnection::new(Arc::clone(connector.config()), name).unwrap();
     let mut hello = Vec::new();
@@ -108,7 +94,7 @@ async fn v_64_a_handshake_in_records_of_one_octet() {
 #[tokio::test]
 async fn a_client_that_names_no_server_gets_the_certificate() {
     let server = Server::start().await;
-    let connector = client(server.directory.path(), BOTH);
+    let connector = client(server.directory.path(), VERSIONS);
     greet(&connector, server.smtps, "127.0.0.1").await;
 }
 
@@ -179,7 +165,7 @@ async fn a_ticket_of_one_listener_is_worth_nothing_at_another() {
         config.listeners.push(second);
     })
     .await;
-    for version in BOTH {
+    for version in VERSIONS {
         let connector = client(server.directory.path(), &[version]);
         let kind = |stream: &TlsStream<TcpStream>| stream.get_ref().1.handshake_kind();
         let first = greet(&connector, server.smtps, "localhost").await;
@@ -244,7 +230,7 @@ async fn octets_behind_the_end_of_tls_belong_to_no_message() {
         (&bdat, "h"),
         (&data, "hello!\r\n.\r\nQUIT\r\n"),
     ] {
-        let connector = client(server.directory.path(), BOTH);
+        let connector = client(server.directory.path(), VERSIONS);
         let socket = TcpStream::connect(server.smtps).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = connector.connect(name, socket).await.unwrap();

@@ -12,13 +12,13 @@ use rcgen::{
     Issuer, KeyPair, PublicKeyData as _, SanType, date_time_ymd,
 };
 use rustls::client::{ResolvesClientCert, Resumption};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion};
 
 use crate::server::{AUTH_PLAIN, Server};
 use crate::talk::Talk;
+use crate::trust::roots;
 
 const TLS13: &SupportedProtocolVersion = &rustls::version::TLS13;
 const TLS12: &SupportedProtocolVersion = &rustls::version::TLS12;
@@ -198,16 +198,12 @@ impl World {
 
     fn client(&self, presented: Presented, version: &'static SupportedProtocolVersion) -> Client {
         let authority = self.server.directory.path().join("ca.pem");
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_file(authority).unwrap())
-            .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let presented = Arc::new(presented);
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[version])
             .unwrap()
-            .with_root_certificates(roots)
+            .with_root_certificates(roots(&[&authority]))
             .with_client_cert_resolver(Arc::clone(&presented) as _);
         config.resumption = Resumption::in_memory_sessions(4);
         Client {

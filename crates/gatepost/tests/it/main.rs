@@ -66,3 +66,4 @@ mod storage_sim;
 mod talk;
 mod toy_protocol;
 mod transcripts;
+mod trust;

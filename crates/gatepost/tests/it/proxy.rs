@@ -1,6 +1,5 @@
 //! Behind a proxy: whose word is taken, for what, and what is cut off.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +9,6 @@ use gatepost::config::resolved::{
 use gatepost::net::tls::own_ca;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,6 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::server::{AUTH_PLAIN, Server};
 use crate::talk::Talk;
+use crate::trust::{VERSIONS, trusting};
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const LINE: &str = "PROXY TCP4 192.0.2.7 198.51.100.1 51234 587\r\n";
@@ -306,7 +305,7 @@ async fn t_22_what_a_proxy_tells_of_a_certificate_is_no_identity() {
         assert!(!offer.contains("EXTERNAL"), "{offer}");
         talk.ask("AUTH EXTERNAL =", "504 5.5.4 ").await;
 
-        let tls = TlsConnector::from(trusting(directory));
+        let tls = TlsConnector::from(Arc::new(trusting(&[&directory.join("ca.pem")], VERSIONS)));
         let mut socket = TcpStream::connect(server.smtps).await.unwrap();
         socket.write_all(&header).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
@@ -320,19 +319,4 @@ async fn t_22_what_a_proxy_tells_of_a_certificate_is_no_identity() {
         talk.ask("AUTH EXTERNAL =", "504 5.5.4 ").await;
         assert!(server.log.lines_with("event=client-certificate").is_empty());
     }
-}
-
-/// A client that shows no certificate.
-fn trusting(directory: &Path) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }

@@ -11,26 +11,17 @@ use std::time::{Duration, SystemTime};
 use gatepost::config::resolved::TlsMode;
 use gatepost::net::tls::own_ca;
 use rustix::process::{Pid, Signal, kill_process};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::server::{AUTH_PLAIN, Server};
 use crate::talk::Talk;
+use crate::trust::{VERSIONS, trusting};
 
 /// The certificate a client gets that asks for this name and trusts the authority in `directory`; none when the two do not fit.
 async fn certificate(directory: &Path, address: SocketAddr, name: &'static str) -> Option<Vec<u8>> {
-    let mut roots = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap();
-    roots.add(authority).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(&[&directory.join("ca.pem")], VERSIONS);
     let socket = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from(name).unwrap();
     let connector = TlsConnector::from(Arc::new(config));

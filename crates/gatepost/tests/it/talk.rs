@@ -5,15 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::server::AUTH_PLAIN;
+use crate::trust::{VERSIONS, trusting};
 
 /// Longest wait for anything: a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -62,15 +62,7 @@ impl Talk {
         directory: &Path,
         protocols: &[&str],
     ) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        let authority = CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap();
-        roots.add(authority).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config = trusting(&[&directory.join("ca.pem")], VERSIONS);
         config.alpn_protocols = protocols
             .iter()
             .map(|name| name.as_bytes().to_vec())

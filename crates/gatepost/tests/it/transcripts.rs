@@ -13,11 +13,11 @@ use gatepost_testkit::peer::{SocketWire, Stream};
 use gatepost_testkit::play::play;
 use gatepost_testkit::transcript::{Listener, Scene, ServerSettings, Side, Transcript};
 use gatepost_testkit::wire::Wire as _;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::server::Server;
+use crate::trust::{VERSIONS, trusting};
 
 /// Files of each theme that are not played, and why.
 fn left_out(theme: &str) -> BTreeMap<String, &'static str> {
@@ -113,7 +113,7 @@ fn describe(config: &mut Config, settings: &ServerSettings) {
 }
 
 fn connect(address: SocketAddr, listener: Listener, directory: &Path) -> SocketWire {
-    let config = Arc::new(trusting(&directory.join("ca.pem")));
+    let config = Arc::new(trusting(&[&directory.join("ca.pem")], VERSIONS));
     let mut wire = SocketWire::connect(address)
         .unwrap()
         .with_tls(Box::new(move |socket| {
@@ -123,19 +123,6 @@ fn connect(address: SocketAddr, listener: Listener, directory: &Path) -> SocketW
         wire.start_tls().unwrap();
     }
     wire
-}
-
-fn trusting(authority: &Path) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(authority).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth()
 }
 
 fn handshake(mut socket: TcpStream, config: Arc<ClientConfig>) -> std::io::Result<Box<dyn Stream>> {
