@@ -21,6 +21,7 @@ use crate::client::{
 use crate::identity::Authzid;
 use crate::mechanism::Mechanism;
 use crate::secret::Secret;
+use crate::server::client_first;
 use crate::step::{Answer, AwaitAnswer, AwaitResponse, Outcome, Question, Refusal, ServerStep};
 
 /// Between the fields, and behind the last one once more.
@@ -91,8 +92,30 @@ pub(crate) struct Presented {
     pub(crate) port: Option<u16>,
 }
 
+/// The server's side; `parse` reads a message that says something.
+pub(crate) fn server(
+    mechanism: &'static Mechanism,
+    initial_response: Option<&[u8]>,
+    parse: fn(&str) -> Result<Presented, Refusal>,
+) -> ServerStep {
+    client_first(initial_response, move |message| {
+        match text(message).and_then(parse) {
+            Ok(presented) => ask(mechanism, presented),
+            Err(refusal) => ServerStep::refused(refusal),
+        }
+    })
+}
+
+/// A lone ^A acknowledges an error document. As a first message it says nothing, not even that (RFC 7628 §3.1).
+fn text(message: &[u8]) -> Result<&str, Refusal> {
+    if message.is_empty() || message == b"\x01" {
+        return Err(Refusal::CredentialsEmpty);
+    }
+    std::str::from_utf8(message).map_err(|_| Refusal::Malformed)
+}
+
 /// Has the directory judge the token.
-pub(crate) fn ask(mechanism: &'static Mechanism, presented: Presented) -> ServerStep {
+fn ask(mechanism: &'static Mechanism, presented: Presented) -> ServerStep {
     let state = AwaitJudgement {
         mechanism,
         refusal: if presented.token.expose().is_empty() {

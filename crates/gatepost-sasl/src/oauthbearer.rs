@@ -8,7 +8,7 @@ use crate::client::{ClientFault, ClientParams, ClientStep};
 use crate::identity::Authzid;
 use crate::mechanism::{InitialResponse, Mechanism, Needs};
 use crate::saslname;
-use crate::server::{ServerParams, client_first};
+use crate::server::ServerParams;
 use crate::step::{Refusal, ServerStep};
 
 /// OAUTHBEARER.
@@ -28,22 +28,10 @@ pub static OAUTHBEARER: Mechanism = Mechanism {
 };
 
 fn server(_params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
-    client_first(initial_response, check)
+    bearer::server(&OAUTHBEARER, initial_response, parse)
 }
 
-fn check(message: &[u8]) -> ServerStep {
-    match parse(message) {
-        Ok(presented) => bearer::ask(&OAUTHBEARER, presented),
-        Err(refusal) => ServerStep::refused(refusal),
-    }
-}
-
-fn parse(message: &[u8]) -> Result<Presented, Refusal> {
-    // A lone ^A acknowledges an error document. As a first message it says nothing, not even that (RFC 7628 §3.1).
-    if message.is_empty() || message == b"\x01" {
-        return Err(Refusal::CredentialsEmpty);
-    }
-    let text = std::str::from_utf8(message).map_err(|_| Refusal::Malformed)?;
+fn parse(text: &str) -> Result<Presented, Refusal> {
     let (gs2_header, rest) = text.split_once(SEPARATOR).ok_or(Refusal::Malformed)?;
     let authzid = authzid(gs2_header)?;
     let fields = Fields::parse(rest)?;

@@ -8,7 +8,7 @@ use crate::client::{ClientFault, ClientParams, ClientStep};
 use crate::identity::Authzid;
 use crate::mechanism::{InitialResponse, Mechanism, Needs};
 use crate::secret::Secret;
-use crate::server::{ServerParams, client_first};
+use crate::server::ServerParams;
 use crate::step::{Refusal, ServerStep};
 
 /// XOAUTH2.
@@ -28,21 +28,10 @@ pub static XOAUTH2: Mechanism = Mechanism {
 };
 
 fn server(_params: ServerParams, initial_response: Option<&[u8]>) -> ServerStep {
-    client_first(initial_response, check)
+    bearer::server(&XOAUTH2, initial_response, parse)
 }
 
-fn check(message: &[u8]) -> ServerStep {
-    match parse(message) {
-        Ok(presented) => bearer::ask(&XOAUTH2, presented),
-        Err(refusal) => ServerStep::refused(refusal),
-    }
-}
-
-fn parse(message: &[u8]) -> Result<Presented, Refusal> {
-    if message.is_empty() || message == b"\x01" {
-        return Err(Refusal::CredentialsEmpty);
-    }
-    let text = std::str::from_utf8(message).map_err(|_| Refusal::Malformed)?;
+fn parse(text: &str) -> Result<Presented, Refusal> {
     let fields = Fields::parse(text)?;
     let token = fields.token()?;
     let authzid = match fields.user {
