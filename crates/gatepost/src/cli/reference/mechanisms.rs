@@ -90,8 +90,7 @@ pub(super) fn page() -> String {
     page.push_str(TESTED_INTRODUCTION);
     tested(&mut page, TESTED);
     page.push_str(NOT_HERE_INTRODUCTION);
-    row(&mut page, ["name", "why it is answered 504", "instead"]);
-    row(&mut page, ["---"; 3]);
+    heading(&mut page, ["name", "why it is answered 504", "instead"]);
     for (name, why, instead) in NOT_HERE {
         row(&mut page, [&format!("`{name}`"), why, instead]);
     }
@@ -99,7 +98,7 @@ pub(super) fn page() -> String {
 }
 
 fn facts(page: &mut String) {
-    row(
+    heading(
         page,
         [
             "mechanism",
@@ -113,7 +112,6 @@ fn facts(page: &mut String) {
             "what is stored",
         ],
     );
-    row(page, ["---"; 9]);
     for mechanism in mechanism::ALL {
         row(
             page,
@@ -193,7 +191,7 @@ fn stored(mechanism: &Mechanism) -> &'static str {
 }
 
 fn offers(page: &mut String) {
-    row(
+    heading(
         page,
         [
             "mechanism",
@@ -204,7 +202,6 @@ fn offers(page: &mut String) {
             "and only if",
         ],
     );
-    row(page, ["---"; 6]);
     for mechanism in mechanism::ALL {
         row(
             page,
@@ -280,7 +277,7 @@ fn tested(page: &mut String, table: &'static str) {
         Some(peers) => peers.join(", "),
         None => "-".to_owned(),
     };
-    row(
+    heading(
         page,
         [
             "mechanism",
@@ -289,12 +286,17 @@ fn tested(page: &mut String, table: &'static str) {
             "tokens of",
         ],
     );
-    row(page, ["---"; 4]);
     for mechanism in mechanism::ALL {
         let [server, client, issuer] =
             ["server", "client", "issuer"].map(|role| cell(mechanism, role));
         row(page, [mechanism.name, &server, &client, &issuer]);
     }
+}
+
+/// The head of a table.
+fn heading<const N: usize>(page: &mut String, cells: [&str; N]) {
+    row(page, cells);
+    row(page, ["---"; N]);
 }
 
 fn row<const N: usize>(page: &mut String, cells: [&str; N]) {
