@@ -236,12 +236,10 @@ impl Notes {
     fn files(&mut self, config: &Config) {
         if let Some(tls) = &config.tls {
             self.readable("tls.certificate", &tls.certificate);
-            self.readable("tls.key", &tls.key);
-            self.private("tls.key", &tls.key);
+            self.secret("tls.key", &tls.key);
             for more in &config.more_tls {
                 self.readable("tls.more.certificate", &more.certificate);
-                self.readable("tls.more.key", &more.key);
-                self.private("tls.more.key", &more.key);
+                self.secret("tls.more.key", &more.key);
             }
         }
         for own in config
@@ -250,8 +248,7 @@ impl Notes {
             .filter_map(|it| it.tls_versions.own_files())
         {
             self.readable("listener.certificate", &own.certificate);
-            self.readable("listener.key", &own.key);
-            self.private("listener.key", &own.key);
+            self.secret("listener.key", &own.key);
         }
         if let Some(kerberos) = &config.kerberos {
             self.private("kerberos.keytab", &kerberos.keytab);
@@ -265,8 +262,7 @@ impl Notes {
             }
             if let Some(introspection) = &issuer.introspection {
                 let option = "token_issuer.introspection.client_secret_file";
-                self.readable(option, &introspection.client_secret_file);
-                self.private(option, &introspection.client_secret_file);
+                self.secret(option, &introspection.client_secret_file);
             }
         }
         for Route { action, .. } in &config.routes {
@@ -277,14 +273,12 @@ impl Notes {
                 self.readable("route.ca", ca);
             }
             if let Some(auth) = &smarthost.auth {
-                self.readable(auth.secret.option(), auth.secret.path());
-                self.private(auth.secret.option(), auth.secret.path());
+                self.secret(auth.secret.option(), auth.secret.path());
                 if let Some(files) = auth.shown() {
                     self.readable("route.auth.certificate", &files.certificate);
                 }
                 if let Some(beside) = &auth.certificate {
-                    self.readable("route.auth.key", &beside.key);
-                    self.private("route.auth.key", &beside.key);
+                    self.secret("route.auth.key", &beside.key);
                 }
             }
         }
@@ -310,6 +304,11 @@ impl Notes {
                 "all mail is refused with 452 when the next piece does not fit: make room, or use another disk",
             );
         }
+    }
+
+    fn secret(&mut self, option: &str, path: &Path) {
+        self.readable(option, path);
+        self.private(option, path);
     }
 
     fn readable(&mut self, option: &str, path: &Path) {

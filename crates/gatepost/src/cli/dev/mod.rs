@@ -117,13 +117,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     own_ca::issue_client(directory.path(), ACCOUNT, SystemTime::now())
         .map_err(|error| CommandError::Failed(error.to_string()))?;
     let config = config(arguments, directory.path(), tls)?;
+    let tickets = config.kerberos.is_some();
     let observer = telemetry.observer.clone();
     let served = process::runtime()?.block_on(async {
         let stop = stop_signal()?;
         let program = Program::build_interposed(config, telemetry, faults.interposed()).await?;
         let store = program.store().clone();
         let secret = Secret::new(password.as_bytes());
-        let tickets = arguments.asked.kerberos().is_some();
         tokio::task::spawn_blocking(move || set_accounts(&store, &secret, tickets))
             .await
             .map_err(|error| CommandError::Failed(format!("account {ACCOUNT}: {error}")))?
