@@ -6,7 +6,7 @@ use gatepost_sasl::mechanism;
 
 use super::super::clients::run as run_client;
 use super::super::server_peer::{Program, ServerPeer, in_root};
-use super::super::smarthost::{route_with, server_with};
+use super::super::smarthost::{route_with, server_with, submit};
 use super::kdc::Kdc;
 use super::{ALICE, SERVICE, clear, ends_with_message, long_message, server, succeeds};
 use crate::peer_table::passed;
@@ -81,12 +81,7 @@ async fn gss_01_the_relay_authenticates_with_the_ticket_of_its_cache() {
         let server = server_with(routes.to_vec()).await;
         for (_, domain, name) in ways {
             let to = format!("you@{domain}");
-            let mut talk = server.talk_authenticated().await;
-            talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
-            talk.ask(&format!("RCPT TO:<{to}>"), "250 ").await;
-            talk.ask("DATA", "354 ").await;
-            talk.ask("From: dev@localhost\r\n\r\nby ticket\r\n.", "250 2.0.0 ")
-                .await;
+            submit(&server, &to, b"From: dev@localhost\r\n\r\nby ticket\r\n").await;
             let stored = peer.message_to(&to).await;
             assert!(
                 stored.envelope.contains("method\tGSSAPI\n"),

@@ -3,15 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use gatepost::config::pattern::Pattern;
-use gatepost::config::resolved::{
-    HostPort, Route, RouteAction, RouteAuth, RouteMatch, RouteTls, SecretFile, Smarthost,
-};
+use gatepost::config::resolved::{Route, RouteAuth, RouteTls, SecretFile};
 use gatepost_sasl::mechanism;
 use tokio::process::Command;
 
 use super::super::server_peer::{Program, ServerPeer, USER};
-use super::super::smarthost::server_with;
+use super::super::smarthost::{route_with, server_with, submit};
 use super::signer::Signer;
 use crate::peer_table::passed;
 
@@ -89,28 +86,14 @@ async fn an_expired_token_is_told_with_what_the_server_says() {
 }
 
 fn route(peer: &ServerPeer, domain: &str, mechanism: &str, token: PathBuf) -> Route {
-    Route {
-        matches: RouteMatch {
-            recipient_domain: Some(Pattern::new(domain)),
-            ..RouteMatch::default()
-        },
-        action: RouteAction::Smarthost(Smarthost {
-            hosts: vec![HostPort {
-                host: "localhost".to_owned(),
-                port: peer.starttls,
-            }],
-            tls: RouteTls::StartTls,
-            ca: Some(peer.ca()),
-            auth: Some(RouteAuth {
-                mechanism: Some(mechanism::by_name(mechanism).unwrap()),
-                user: USER.to_owned(),
-                secret: SecretFile::Token(token),
-                certificate: None,
-                terms: Box::default(),
-            }),
-            send_auth_param: true,
-        }),
-    }
+    let auth = RouteAuth {
+        mechanism: Some(mechanism::by_name(mechanism).unwrap()),
+        user: USER.to_owned(),
+        secret: SecretFile::Token(token),
+        certificate: None,
+        terms: Box::default(),
+    };
+    route_with(peer, domain, RouteTls::StartTls, Some(auth))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,12 +107,7 @@ async fn the_relay_uses_the_token_in_the_file() {
     let server = server_with(routes.to_vec()).await;
     for mechanism in MECHANISMS {
         let to = format!("you@{}.test", mechanism.to_ascii_lowercase());
-        let mut talk = server.talk_authenticated().await;
-        talk.ask("MAIL FROM:<dev@localhost>", "250 ").await;
-        talk.ask(&format!("RCPT TO:<{to}>"), "250 ").await;
-        talk.ask("DATA", "354 ").await;
-        talk.ask("From: dev@localhost\r\n\r\nby token\r\n.", "250 2.0.0 ")
-            .await;
+        submit(&server, &to, b"From: dev@localhost\r\n\r\nby token\r\n").await;
         let stored = peer.message_to(&to).await;
         let method = format!("method\t{mechanism}\n");
         assert!(stored.envelope.contains(&method), "{}", stored.envelope);
