@@ -111,6 +111,8 @@ impl RouteCredential {
 struct CertificateFile {
     certificate: PasswordFile,
     key: PasswordFile,
+    /// What was made of the contents of this generation: keys are costly to read, and each attempt asks.
+    made: Mutex<Option<(u64, Certificate)>>,
 }
 
 impl CertificateFile {
@@ -118,20 +120,26 @@ impl CertificateFile {
         Self {
             certificate: PasswordFile::new("certificate", files.certificate.clone()),
             key: PasswordFile::new("key", files.key.clone()),
+            made: Mutex::default(),
         }
     }
 
     async fn read(&self, now: Instant) -> Result<(Certificate, u64), ProofFault> {
         let certificate = self.certificate.read(now).await?;
         let key = self.key.read(now).await?;
+        let generation = certificate.generation + key.generation;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pair)) = made.as_ref().filter(|(of, _)| *of == generation) {
+            return Ok((pair.clone(), generation));
+        }
         let places = [&self.certificate, &self.key].map(|file| file.path.display().to_string());
         let pair = Certificate::from_pem(
             certificate.secret.expose(),
             key.secret.expose(),
             places.each_ref().map(String::as_str),
         );
-        let generation = certificate.generation + key.generation;
         let pair = pair.map_err(|fault| ProofFault::Certificate(fault.into()))?;
+        *made = Some((generation, pair.clone()));
         Ok((pair, generation))
     }
 }
